@@ -1,0 +1,1 @@
+"""The product. Each domain imports only those below it: tracking, packages, namespaces, accounts."""

@@ -1,0 +1,82 @@
+"""A package holds files by path; a file points to a blob; a blob is bytes under their own digest."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from modelyard.platform.database import Identifier, Moment, Table
+
+
+class Blob(Table):
+    """Bytes that the store has in full. The row is written only after they are flushed."""
+
+    __tablename__ = "blobs"
+
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    md5: Mapped[str] = mapped_column(String(32))
+    sha1: Mapped[str] = mapped_column(String(40))
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class Package(Table):
+    """`kind` is GitLab's package type: generic, or ml_model."""
+
+    __tablename__ = "packages"
+    __table_args__ = (UniqueConstraint("project_id", "kind", "name", "version"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(Identifier, primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(String(16))
+    name: Mapped[str] = mapped_column(String(255))
+    version: Mapped[str] = mapped_column(String(255))
+    status: Mapped[str] = mapped_column(String(12), default="default")
+    creator_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    updated_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class PackageFile(Table):
+    """A file under its path inside the package, with `/` between folders."""
+
+    __tablename__ = "package_files"
+    __table_args__ = (
+        UniqueConstraint("package_id", "path"),
+        Index(None, "sha256"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(Identifier, primary_key=True)
+    package_id: Mapped[int] = mapped_column(ForeignKey("packages.id", ondelete="CASCADE"))
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
+    path: Mapped[str] = mapped_column(String(1024))
+    sha256: Mapped[str] = mapped_column(ForeignKey("blobs.sha256"))
+    created_at: Mapped[datetime] = mapped_column(Moment)
+
+    blob: Mapped[Blob] = relationship(lazy="raise")
+
+
+class Upload(Table):
+    """A file that arrives in parts; its bytes become a blob when it is completed."""
+
+    __tablename__ = "uploads"
+    __table_args__ = (UniqueConstraint("upload_id"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(Identifier, primary_key=True)
+    upload_id: Mapped[str] = mapped_column(String(32))
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
+    creator_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    target: Mapped[str] = mapped_column(String(2048))
+    created_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class UploadPart(Table):
+    """One part of an upload, flushed before it was acknowledged."""
+
+    __tablename__ = "upload_parts"
+
+    upload_id: Mapped[int] = mapped_column(ForeignKey("uploads.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str] = mapped_column(String(64))

@@ -1,0 +1,1 @@
+"""REST under /api/v4, compatible with GitLab clients, described by OpenAPI."""

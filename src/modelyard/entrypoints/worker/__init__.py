@@ -1,0 +1,1 @@
+"""Runs due tasks, schedules and the delivery of events."""

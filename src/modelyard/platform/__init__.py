@@ -1,0 +1,1 @@
+"""What any product needs: settings, database, errors, storage, tasks. Knows no word of machine learning."""

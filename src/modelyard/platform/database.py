@@ -1,0 +1,226 @@
+"""One database, SQLite or PostgreSQL: sessions to read, sessions to write, and the only place that commits.
+
+SQLite has one pen: whoever writes holds `Database.pen` from the first statement to the commit, so that two writers
+never meet inside SQLite, where they would poll. A read session sees one snapshot and cannot write.
+"""
+
+import re
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from sqlalchemy import BigInteger, Dialect, Engine, Integer, MetaData, TypeDecorator, create_engine, event
+from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import DeclarativeBase, Session
+
+from modelyard.platform.clock import from_ms, to_ms
+from modelyard.platform.errors import Busy, Conflict, Invalid, ModelyardError, Unavailable
+from modelyard.platform.settings import Settings
+
+BUSY_TIMEOUT_MS = 10_000
+PEN_TIMEOUT_S = 30.0
+SQLITE_FILE = "modelyard.sqlite3"
+BIGGEST_INTEGER = 2**63 - 1
+
+
+class Table(DeclarativeBase):
+    """The parent of every table. Names of constraints follow one convention, so that migrations can name them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware UTC time, kept as whole milliseconds so that both engines sort and compare it alike."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002  # SQLAlchemy's signature
+        return None if value is None else to_ms(value)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  # SQLAlchemy's signature
+        return None if value is None else from_ms(value)
+
+
+# A row's own number. SQLite gives numbers by itself only to a column that is called INTEGER.
+Identifier = BigInteger().with_variant(Integer(), "sqlite")
+
+
+class Database:
+    """The engines of one database. `read()` and `write()` are the doors; leaving `write()` commits or rolls back."""
+
+    def __init__(self, url: URL, *, durability: Literal["full", "normal"] = "full", pool_size: int = 20) -> None:
+        self.url = url
+        self.durability = durability
+        self.is_sqlite = url.get_backend_name() == "sqlite"
+        self.pen = threading.RLock()
+        if self.is_sqlite:
+            self._reader = self._sqlite_engine(pool_size, writes=False)
+            self._writer = self._sqlite_engine(1, writes=True)
+        else:
+            self._writer = create_engine(
+                url, pool_size=pool_size, max_overflow=0, pool_timeout=PEN_TIMEOUT_S, pool_pre_ping=True
+            )
+            self._reader = self._writer.execution_options(postgresql_readonly=True)
+
+    @property
+    def engine(self) -> Engine:
+        """The engine that may write, for migrations."""
+        return self._writer
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session on one snapshot. It cannot write."""
+        with translated(), Session(self._reader, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A session whose work is committed when the block ends, and undone when it raises.
+
+        Do slow work (hashing a password, reading a file) before opening one: on SQLite nobody else writes meanwhile.
+        """
+        with self.pen_held(), translated(), Session(self._writer, expire_on_commit=False) as session:
+            yield session
+            session.commit()
+
+    @contextmanager
+    def pen_held(self) -> Iterator[None]:
+        """On SQLite the one right to write; on PostgreSQL nothing.
+
+        Raises:
+            Busy: others kept it for too long.
+        """
+        if not self.is_sqlite:
+            with nullcontext():
+                yield
+            return
+        if not self.pen.acquire(timeout=PEN_TIMEOUT_S):
+            raise Busy("The server is busy writing. Try again in a moment.", retry_after_s=2)
+        try:
+            yield
+        finally:
+            self.pen.release()
+
+    def raw(self, *, writes: bool = False) -> sqlite3.Connection:
+        """A SQLite connection of its own with this product's pragmas, for the hot lane."""
+        connection = sqlite3.connect(
+            self.url.database or ":memory:",
+            isolation_level=None,
+            check_same_thread=False,
+            timeout=BUSY_TIMEOUT_MS / 1000,
+            cached_statements=512,
+        )
+        self._prepare(connection, writes=writes)
+        return connection
+
+    def check(self) -> None:
+        """Prove that the database answers.
+
+        Raises:
+            Busy, Unavailable: it does not.
+        """
+        with self.read() as session:
+            session.connection().exec_driver_sql("SELECT 1")
+
+    def close(self) -> None:
+        self._reader.dispose()
+        self._writer.dispose()
+
+    def _prepare(self, connection: sqlite3.Connection, *, writes: bool) -> None:
+        synchronous = "FULL" if self.durability == "full" else "NORMAL"
+        for pragma in (
+            "journal_mode = WAL",
+            f"synchronous = {synchronous}",
+            f"busy_timeout = {BUSY_TIMEOUT_MS}",
+            "foreign_keys = ON",
+            "case_sensitive_like = ON",
+            "temp_store = MEMORY",
+            "cache_size = -16384",
+            "journal_size_limit = 67108864",
+            f"query_only = {'OFF' if writes else 'ON'}",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    def _sqlite_engine(self, pool_size: int, *, writes: bool) -> Engine:
+        engine = create_engine(
+            self.url,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=PEN_TIMEOUT_S,
+            connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000},
+        )
+
+        @event.listens_for(engine, "connect")
+        def prepare(connection: DBAPIConnection, _record: object) -> None:
+            assert isinstance(connection, sqlite3.Connection)  # noqa: S101  # the driver of this engine
+            connection.isolation_level = None
+            self._prepare(connection, writes=writes)
+
+        @event.listens_for(engine, "begin")
+        def begin(connection: Connection) -> None:
+            # The driver would begin at the first write; a writer must hold the lock from its first read.
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+        return engine
+
+
+def open_database(settings: Settings) -> Database:
+    """The database that the settings name; the data directory must exist for SQLite."""
+    if settings.database_url:
+        url = make_url(settings.database_url).set(drivername="postgresql+psycopg")
+    else:
+        url = URL.create("sqlite", database=str(Path(settings.data) / SQLITE_FILE))
+    return Database(url, durability=settings.durability)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn the database's errors into the product's own."""
+    try:
+        yield
+    except IntegrityError as error:
+        raise conflict_of(error) from error
+    except PoolTimeout as error:
+        raise Busy("The server is busy. Try again in a moment.", retry_after_s=2) from error
+    except DBAPIError as error:
+        raise trouble_of(error) from error
+
+
+def conflict_of(error: IntegrityError) -> ModelyardError:
+    """The violated constraint in words."""
+    text = str(error.orig)
+    if "FOREIGN KEY" in text.upper():
+        return Conflict("Something that this refers to has just been deleted.")
+    if "NOT NULL" in text.upper() or "not-null" in text:
+        return Invalid("A required value is missing.")
+    return Conflict("This already exists.")
+
+
+def trouble_of(error: DBAPIError) -> ModelyardError:
+    """A failure of the database itself: full, away, or too slow."""
+    text = str(error.orig).lower()
+    if re.search(r"disk is full|no space left|disk full", text):
+        return Busy("The server's disk is full; nothing was changed. Ask its operator to make room.", retry_after_s=10)
+    if isinstance(error, OperationalError) and re.search(r"locked|busy|deadlock|could not serialize", text):
+        return Busy("Others are changing the same things. Try again in a moment.")
+    if isinstance(error, OperationalError) or error.connection_invalidated:
+        return Busy("The database is away; nothing was changed. Try again in a moment.", retry_after_s=2)
+    if re.search(r"too large to convert|out of range|overflow", text):
+        return Invalid("A number is too large to be stored.")
+    return Unavailable("The database failed in a way that is not expected. The server's log has the details.")

@@ -1,0 +1,1 @@
+"""Background work: rows in the database, claimed under a lease, tried again when they fail."""
