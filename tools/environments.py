@@ -23,7 +23,7 @@ _BOOTSTRAP = ROOT / "requirements" / "bootstrap.txt"
 _STAMP = "modelyard-stamp"
 
 
-class EnvironmentFault(Exception):  # noqa: N818 - a fault of the machine, told to a person in one sentence
+class EnvironmentFault(Exception):
     """An environment cannot be made; the message says what to do."""
 
 
