@@ -91,7 +91,7 @@ class CandidateParameter(Table):
     __table_args__ = ({"sqlite_with_rowid": False},)
 
     candidate_id: Mapped[int] = mapped_column(ForeignKey("candidates.id", ondelete="CASCADE"), primary_key=True)
-    key_id: Mapped[int] = mapped_column(ForeignKey("tracking_keys.id"), primary_key=True)
+    key_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     value: Mapped[str] = mapped_column(Text)
 
 
@@ -100,7 +100,7 @@ class CandidateTag(Table):
     __table_args__ = ({"sqlite_with_rowid": False},)
 
     candidate_id: Mapped[int] = mapped_column(ForeignKey("candidates.id", ondelete="CASCADE"), primary_key=True)
-    key_id: Mapped[int] = mapped_column(ForeignKey("tracking_keys.id"), primary_key=True)
+    key_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     value: Mapped[str] = mapped_column(Text)
 
 
@@ -114,7 +114,7 @@ class LatestMetric(Table):
     )
 
     candidate_id: Mapped[int] = mapped_column(ForeignKey("candidates.id", ondelete="CASCADE"), primary_key=True)
-    key_id: Mapped[int] = mapped_column(ForeignKey("tracking_keys.id"), primary_key=True)
+    key_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     experiment_id: Mapped[int] = mapped_column(BigInteger)
     step: Mapped[int] = mapped_column(BigInteger)
     timestamp_ms: Mapped[int] = mapped_column(BigInteger)
@@ -140,7 +140,7 @@ class MetricChunk(Table):
     __table_args__ = ({"sqlite_with_rowid": False},)
 
     candidate_id: Mapped[int] = mapped_column(ForeignKey("candidates.id", ondelete="CASCADE"), primary_key=True)
-    key_id: Mapped[int] = mapped_column(ForeignKey("tracking_keys.id"), primary_key=True)
+    key_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     seq: Mapped[int] = mapped_column(Integer, primary_key=True)
     points: Mapped[int] = mapped_column(Integer)
     first_step: Mapped[int] = mapped_column(BigInteger)

@@ -1,0 +1,50 @@
+"""Who makes a request, and how far their credentials reach."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Scope(StrEnum):
+    """What a token may be used for. A scope narrows what its user may do; it never widens it."""
+
+    API = "api"
+    READ_API = "read_api"
+    LOG_CANDIDATES = "log_candidates"
+    READ_REGISTRY = "read_registry"
+    WRITE_REGISTRY = "write_registry"
+
+
+SENTENCES = {
+    Scope.API: "Everything that you may do yourself.",
+    Scope.READ_API: "Read everything that you may read.",
+    Scope.LOG_CANDIDATES: "Log experiments, candidates and their files, and read them.",
+    Scope.READ_REGISTRY: "Read models, versions and packages, and download their files.",
+    Scope.WRITE_REGISTRY: "Create models, versions and packages, upload their files, and read them.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A signed-in user, a token's user, or nobody. `scopes` None means a browser session: no narrowing."""
+
+    user_id: int | None
+    username: str = ""
+    is_administrator: bool = False
+    is_bot: bool = False
+    token_id: int | None = None
+    scopes: frozenset[Scope] | None = None
+    session_id: int | None = None
+
+    @property
+    def is_anonymous(self) -> bool:
+        return self.user_id is None
+
+    @property
+    def is_person(self) -> bool:
+        """A signed-in human: sees what is internal."""
+        return self.user_id is not None and not self.is_bot
+
+
+ANONYMOUS = Actor(user_id=None)
+# Background work and the operator's command line; may do everything.
+SYSTEM = Actor(user_id=None, username="modelyard", is_administrator=True)

@@ -1,0 +1,204 @@
+"""Access tokens: shown once, kept as digests, always with an end."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from modelyard.domains.accounts.actor import Actor, Scope
+from modelyard.domains.accounts.events import TokenCreated, TokenRevoked
+from modelyard.domains.accounts.tables import AccessToken, User
+from modelyard.platform.clock import now
+from modelyard.platform.crypto import ServerKey
+from modelyard.platform.errors import Forbidden, Invalid, NotFound, Unauthenticated
+from modelyard.platform.events import publish
+from modelyard.platform.ids import looks_like_secret, new_secret
+
+LAST_USE_GRAIN = timedelta(minutes=10)
+PURPOSE = "access token"
+
+
+@dataclass(frozen=True)
+class NewToken:
+    """A token and its secret, which nobody can see again."""
+
+    token: AccessToken
+    secret: str
+
+
+@dataclass(frozen=True)
+class Lifetime:
+    """How long tokens may live on this server, in days."""
+
+    default_days: int = 90
+    most_days: int = 365
+
+
+def create_personal_token(
+    session: Session,
+    actor: Actor,
+    key: ServerKey,
+    *,
+    name: str,
+    scopes: Iterable[str],
+    expires_at: datetime | None = None,
+    user: User | None = None,
+    lifetime: Lifetime = Lifetime(),  # noqa: B008  # frozen
+) -> NewToken:
+    """Make a token for the actor, or by an administrator for `user`.
+
+    Raises:
+        Forbidden: for somebody else, or wider than the token in use.
+        Invalid: the name, a scope or the date.
+    """
+    owner_id = user.id if user is not None else actor.user_id
+    if owner_id is None:
+        raise Unauthenticated("Sign in first.")
+    if owner_id != actor.user_id and not actor.is_administrator:
+        raise Forbidden("Only an administrator can make tokens for others.")
+    if actor.is_bot:
+        raise Forbidden("The token of a project or group cannot make personal tokens.")
+    return issue_token(
+        session, actor, key, user_id=owner_id, kind="pat", name=name, scopes=scopes, expires_at=expires_at, lifetime=lifetime
+    )
+
+
+def issue_token(
+    session: Session,
+    actor: Actor,
+    key: ServerKey,
+    *,
+    user_id: int,
+    kind: str,
+    name: str,
+    scopes: Iterable[str],
+    expires_at: datetime | None,
+    lifetime: Lifetime,
+) -> NewToken:
+    """Write the token of a user for whom the caller has checked that the actor may."""
+    if not name.strip():
+        raise Invalid("A token needs a name, so that you know later what uses it.")
+    chosen = checked_scopes(scopes)
+    if actor.scopes is not None and Scope.API not in actor.scopes:
+        raise Forbidden("A token with the scope api is needed to make tokens.")
+    secret = new_secret(kind)
+    token = AccessToken(
+        digest=key.digest(secret, purpose=PURPOSE),
+        kind=kind,
+        user_id=user_id,
+        created_by_id=actor.user_id,
+        name=name.strip()[:255],
+        scopes=" ".join(chosen),
+        created_at=now(),
+        expires_at=checked_expiry(expires_at, lifetime),
+    )
+    session.add(token)
+    session.flush()  # the event and the token's place need the new id
+    publish(session, TokenCreated(actor.user_id, token.id, user_id, token.name, kind))
+    return NewToken(token, secret)
+
+
+def checked_scopes(scopes: Iterable[str]) -> list[Scope]:
+    """The scopes in their own order, each once.
+
+    Raises:
+        Invalid: none, or one that does not exist.
+    """
+    asked = set(scopes)
+    if unknown := sorted(asked - set(Scope)):
+        raise Invalid(f"There is no scope {unknown[0]}. Scopes are {', '.join(Scope)}.")
+    if not asked:
+        raise Invalid(f"Choose at least one scope: {', '.join(Scope)}.")
+    return [scope for scope in Scope if scope in asked]
+
+
+def checked_expiry(expires_at: datetime | None, lifetime: Lifetime) -> datetime:
+    """The moment at which a new token ends."""
+    moment = now()
+    if expires_at is None:
+        return moment + timedelta(days=lifetime.default_days)
+    if expires_at <= moment:
+        raise Invalid("A token cannot expire in the past.")
+    if expires_at > moment + timedelta(days=lifetime.most_days + 1):
+        raise Invalid(f"A token lives at most {lifetime.most_days} days.")
+    return expires_at
+
+
+def actor_of_token(session: Session, key: ServerKey, secret: str) -> Actor:
+    """Who a secret stands for.
+
+    Raises:
+        Unauthenticated: it is none of ours, expired, revoked, or its user is blocked.
+    """
+    found = (
+        session.execute(
+            select(AccessToken, User)
+            .join(User, User.id == AccessToken.user_id)
+            .where(AccessToken.digest == key.digest(secret, purpose=PURPOSE))
+        ).one_or_none()
+        if looks_like_secret(secret)
+        else None
+    )
+    if found is None:
+        raise Unauthenticated("This access token is not valid. Make a new one in Modelyard.")
+    token, user = found
+    if token.revoked_at is not None:
+        raise Unauthenticated("This access token was revoked. Make a new one in Modelyard.")
+    if token.expires_at <= now():
+        raise Unauthenticated("This access token has expired. Make a new one in Modelyard.")
+    if user.state != "active":
+        raise Unauthenticated("This account is blocked.")
+    return Actor(
+        user_id=user.id,
+        username=user.username,
+        is_administrator=user.is_administrator,
+        is_bot=user.kind == "bot",
+        token_id=token.id,
+        scopes=frozenset(Scope(scope) for scope in token.scopes.split()),
+    )
+
+
+def note_token_use(session: Session, token_id: int) -> None:
+    """Remember that a token was used, to ten minutes."""
+    token = session.get(AccessToken, token_id)
+    if token is not None and (token.last_used_at is None or token.last_used_at < now() - LAST_USE_GRAIN):
+        token.last_used_at = now()
+
+
+def personal_tokens_of(session: Session, actor: Actor, *, user_id: int | None = None) -> list[AccessToken]:
+    """The actor's own personal tokens, newest first; an administrator may ask for those of `user_id`.
+
+    Raises:
+        Forbidden, Unauthenticated
+    """
+    owner_id = user_id if user_id is not None else actor.user_id
+    if owner_id is None:
+        raise Unauthenticated("Sign in first.")
+    if owner_id != actor.user_id and not actor.is_administrator:
+        raise Forbidden("You can see your own tokens only.")
+    chosen = select(AccessToken).where(AccessToken.user_id == owner_id, AccessToken.kind == "pat")
+    return list(session.scalars(chosen.order_by(AccessToken.id.desc())))
+
+
+def get_personal_token(session: Session, actor: Actor, token_id: int) -> AccessToken:
+    """One of the actor's own tokens; any personal token for an administrator.
+
+    Raises:
+        NotFound
+    """
+    token = session.get(AccessToken, token_id)
+    may_see = token is not None and (
+        token.user_id == actor.user_id or (actor.is_administrator and token.kind == "pat")
+    )
+    if token is None or not may_see:
+        raise NotFound("There is no such token.")
+    return token
+
+
+def revoke_token(session: Session, actor: Actor, token: AccessToken) -> None:
+    """End a token that the actor was allowed to fetch. Revoking twice is the same."""
+    if token.revoked_at is None:
+        token.revoked_at = now()
+        publish(session, TokenRevoked(actor.user_id, token.id, token.user_id))

@@ -1,0 +1,272 @@
+"""Groups and subgroups, and the place of each person."""
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from modelyard.domains.accounts.actor import Actor
+from modelyard.domains.accounts.tables import User
+from modelyard.domains.namespaces.access import Ability, Role, require, visible_namespaces
+from modelyard.domains.namespaces.events import GroupChanged, GroupCreated, GroupDeleted
+from modelyard.domains.namespaces.names import MOST_DEPTH, checked_name, checked_path, checked_visibility, path_from, rank
+from modelyard.domains.namespaces.tables import Member, Namespace, Project
+from modelyard.platform.clock import now
+from modelyard.platform.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
+from modelyard.platform.events import publish
+
+MISSING = "There is no such group, or you cannot see it."
+
+
+def create_group(
+    session: Session,
+    actor: Actor,
+    *,
+    name: str,
+    path: str | None = None,
+    parent: Namespace | None = None,
+    description: str = "",
+    visibility: str = "private",
+) -> Namespace:
+    """Make a group, at the top or inside `parent`; the actor owns it.
+
+    Raises:
+        Forbidden, NotFound: of the parent.
+        Invalid, Conflict: the name, path or visibility.
+    """
+    if actor.is_anonymous and not actor.is_administrator:
+        raise Unauthenticated("Sign in to create a group.")
+    if parent is not None:
+        require(session, actor, Ability.CREATE_SUBGROUPS, parent)
+        if parent.kind != "group":
+            raise Invalid("A subgroup lives in a group, not in the place of a person.")
+        if rank(checked_visibility(visibility)) > rank(parent.visibility):
+            raise Invalid(f"A subgroup of a group that is {parent.visibility} cannot be {visibility}.")
+    elif actor.is_bot:
+        raise Forbidden("The token of a project or group cannot create groups.")
+    group = _add_namespace(
+        session,
+        kind="group",
+        name=checked_name(name),
+        path=checked_path(path or path_from(name), at_top=parent is None),
+        parent=parent,
+        description=description,
+        visibility=checked_visibility(visibility),
+    )
+    if actor.user_id is not None:
+        session.add(
+            Member(
+                user_id=actor.user_id,
+                namespace_id=group.id,
+                access_level=Role.OWNER,
+                created_by_id=actor.user_id,
+                created_at=now(),
+            )
+        )
+    publish(session, GroupCreated(actor.user_id, group.id, group.full_path))
+    return group
+
+
+def create_personal_namespace(session: Session, actor: Actor, user: User) -> Namespace:  # noqa: ARG001  # (session, actor, …) is the form
+    """Make the place of a new person, where their own projects live."""
+    place = _add_namespace(
+        session,
+        kind="user",
+        name=user.name,
+        path=user.username,
+        parent=None,
+        description="",
+        visibility="public",
+        owner_id=user.id,
+    )
+    session.add(
+        Member(
+            user_id=user.id, namespace_id=place.id, access_level=Role.OWNER, created_by_id=user.id, created_at=now()
+        )
+    )
+    return place
+
+
+def _add_namespace(
+    session: Session,
+    *,
+    kind: str,
+    name: str,
+    path: str,
+    parent: Namespace | None,
+    description: str,
+    visibility: str,
+    owner_id: int | None = None,
+) -> Namespace:
+    full_path = f"{parent.full_path}/{path}" if parent else path
+    if full_path.count("/") >= MOST_DEPTH:
+        raise Invalid(f"Groups nest at most {MOST_DEPTH} deep.")
+    refuse_taken_path(session, full_path)
+    moment = now()
+    place = Namespace(
+        kind=kind,
+        parent_id=parent.id if parent else None,
+        owner_id=owner_id,
+        path=path,
+        name=name,
+        full_path=full_path,
+        full_path_folded=full_path.lower(),
+        lineage="",
+        description=description,
+        visibility=visibility,
+        created_at=moment,
+        updated_at=moment,
+    )
+    session.add(place)
+    session.flush()  # the lineage is spelled with the new id
+    place.lineage = f"{parent.lineage if parent else '/'}{place.id}/"
+    session.flush()  # members and visibility look the lineage up
+    return place
+
+
+def refuse_taken_path(session: Session, full_path: str) -> None:
+    """Groups and projects share one space of paths.
+
+    Raises:
+        Conflict
+    """
+    folded = full_path.lower()
+    taken = session.scalar(select(Namespace.id).where(Namespace.full_path_folded == folded)) or session.scalar(
+        select(Project.id).where(Project.full_path_folded == folded)
+    )
+    if taken:
+        raise Conflict(f"The path {full_path} has already been taken.")
+
+
+def get_namespace(session: Session, actor: Actor, reference: int | str) -> Namespace:
+    """A group or personal place by number or full path.
+
+    Raises:
+        NotFound
+    """
+    chosen = visible_namespaces(actor)
+    if isinstance(reference, int) or reference.isdecimal():
+        found = session.scalar(chosen.where(Namespace.id == int(reference)))
+    else:
+        found = session.scalar(chosen.where(Namespace.full_path_folded == reference.lower()))
+    if found is None:
+        raise NotFound(MISSING)
+    return found
+
+
+def get_group(session: Session, actor: Actor, reference: int | str) -> Namespace:
+    """A group by number or full path; a person's own place is none.
+
+    Raises:
+        NotFound
+    """
+    found = get_namespace(session, actor, reference)
+    if found.kind != "group":
+        raise NotFound(MISSING)
+    return found
+
+
+def personal_namespace(session: Session, actor: Actor) -> Namespace | None:
+    """The actor's own place; bots have none."""
+    return session.scalar(select(Namespace).where(Namespace.owner_id == actor.user_id, Namespace.kind == "user"))
+
+
+def groups_below(
+    session: Session,
+    actor: Actor,
+    parent: Namespace | None = None,
+    *,
+    all_levels: bool = False,
+    search: str = "",
+    limit: int = 20,
+    offset: int = 0,
+) -> tuple[list[Namespace], int]:
+    """Visible groups by path: all of them, the direct subgroups of `parent`, or all below it; and how many there are."""
+    chosen = visible_namespaces(actor).where(Namespace.kind == "group")
+    if parent is not None and all_levels:
+        chosen = chosen.where(Namespace.lineage.startswith(parent.lineage, autoescape=True), Namespace.id != parent.id)
+    elif parent is not None:
+        chosen = chosen.where(Namespace.parent_id == parent.id)
+    elif not all_levels:
+        chosen = chosen.where(Namespace.parent_id.is_(None))
+    if search:
+        chosen = chosen.where(
+            Namespace.full_path_folded.contains(search.lower(), autoescape=True)
+            | func.lower(Namespace.name).contains(search.lower(), autoescape=True)
+        )
+    total = session.scalar(select(func.count()).select_from(chosen.subquery())) or 0
+    return list(session.scalars(chosen.order_by(Namespace.full_path_folded).limit(limit).offset(offset))), total
+
+
+def ancestors_of(session: Session, actor: Actor, place: Namespace) -> list[Namespace]:  # noqa: ARG001  # (session, actor, …) is the form
+    """The groups above `place`, the root first, then `place` itself; whoever sees a place sees what it lies in."""
+    ids = [int(part) for part in place.lineage.split("/") if part]
+    rows = {row.id: row for row in session.scalars(select(Namespace).where(Namespace.id.in_(ids)))}
+    return [rows[number] for number in ids if number in rows]
+
+
+def update_group(
+    session: Session,
+    actor: Actor,
+    group: Namespace,
+    *,
+    name: str | None = None,
+    path: str | None = None,
+    description: str | None = None,
+    visibility: str | None = None,
+) -> Namespace:
+    """Change a group; a new path moves everything below it.
+
+    Raises:
+        Forbidden, NotFound, Invalid, Conflict
+    """
+    require(session, actor, Ability.UPDATE_PLACE, group)
+    if name is not None:
+        group.name = checked_name(name)
+    if description is not None:
+        group.description = description
+    if visibility is not None and checked_visibility(visibility) != group.visibility:
+        _check_visibility_below(session, group, visibility)
+        group.visibility = visibility
+    if path is not None and path != group.path:
+        _move(session, group, checked_path(path, at_top=group.parent_id is None))
+    group.updated_at = now()
+    publish(session, GroupChanged(actor.user_id, group.id, group.full_path))
+    return group
+
+
+def _check_visibility_below(session: Session, group: Namespace, visibility: str) -> None:
+    parent = session.get(Namespace, group.parent_id) if group.parent_id else None
+    if parent is not None and rank(visibility) > rank(parent.visibility):
+        raise Invalid(f"A subgroup of a group that is {parent.visibility} cannot be {visibility}.")
+    inside = Namespace.lineage.startswith(group.lineage, autoescape=True)
+    below = set(session.scalars(select(Namespace.visibility).where(inside, Namespace.id != group.id)))
+    below |= set(session.scalars(select(Project.visibility).join(Namespace, Namespace.id == Project.namespace_id).where(inside)))
+    if any(rank(other) > rank(visibility) for other in below):
+        raise Invalid(f"Something inside this group is more visible than {visibility}. Change that first.")
+
+
+def _move(session: Session, group: Namespace, path: str) -> None:
+    """Give a group another path, and everything below it."""
+    old = group.full_path
+    new = f"{old.rpartition('/')[0]}/{path}" if "/" in old else path
+    if new.lower() != old.lower():
+        refuse_taken_path(session, new)
+    inside = Namespace.lineage.startswith(group.lineage, autoescape=True)
+    rows: list[Namespace | Project] = [*session.scalars(select(Namespace).where(inside))]
+    rows += session.scalars(select(Project).join(Namespace, Namespace.id == Project.namespace_id).where(inside))
+    for row in rows:
+        row.full_path = new + row.full_path[len(old) :]
+        row.full_path_folded = row.full_path.lower()
+    group.path = path
+
+
+def delete_group(session: Session, actor: Actor, group: Namespace) -> None:
+    """Delete a group with everything in it.
+
+    Raises:
+        Forbidden, NotFound
+    """
+    require(session, actor, Ability.DELETE_PLACE, group)
+    if group.kind != "group":
+        raise Forbidden("The place of a person is deleted with its person.")
+    publish(session, GroupDeleted(actor.user_id, group.id, group.full_path))
+    session.delete(group)

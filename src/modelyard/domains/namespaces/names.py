@@ -1,0 +1,62 @@
+"""What groups and projects may be called."""
+
+import re
+import unicodedata
+
+from modelyard.platform.errors import Invalid
+
+PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
+VISIBILITIES = ("private", "internal", "public")
+RESERVED_AT_TOP = frozenset(
+    """- .well-known 404.html 422.html 500.html 502.html admin ajax-api api assets dashboard explore files get-artifact graphql
+    groups health healthz help import invites jwt login metrics model-versions new oauth oidc profile projects public readyz
+    robots.txt search sitemap snippets static unsubscribes uploads users v1 v2 version""".split()
+)
+MOST_DEPTH = 20
+
+
+def checked_path(path: str, *, at_top: bool = False) -> str:
+    """A path of one segment, as GitLab allows it.
+
+    Raises:
+        Invalid
+    """
+    if not PATH.fullmatch(path) or path.endswith((".git", ".atom", ".")):
+        raise Invalid("A path has letters, digits, '_', '-' and '.', does not begin with '-' or '.' nor end in '.git'.")
+    if at_top and path.casefold() in RESERVED_AT_TOP:
+        raise Invalid(f"The path {path} is reserved. Choose another one.")
+    return path
+
+
+def checked_name(name: str) -> str:
+    """A name for people: anything printable, trimmed.
+
+    Raises:
+        Invalid
+    """
+    trimmed = unicodedata.normalize("NFC", name).strip()
+    if not trimmed or len(trimmed) > 255 or not trimmed.isprintable():  # noqa: PLR2004  # the column's width
+        raise Invalid("A name has 1 to 255 printable characters.")
+    return trimmed
+
+
+def checked_visibility(visibility: str) -> str:
+    """private, internal or public.
+
+    Raises:
+        Invalid
+    """
+    if visibility not in VISIBILITIES:
+        raise Invalid(f"Visibility is one of {', '.join(VISIBILITIES)}.")
+    return visibility
+
+
+def path_from(name: str) -> str:
+    """A path for a name: what GitLab fills in when only a name is given."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9_.]+", "-", plain).strip("-.") or "project"
+
+
+def rank(visibility: str) -> int:
+    """0 for private, 2 for public."""
+    return VISIBILITIES.index(visibility)

@@ -1,0 +1,196 @@
+"""Projects: made in a group or in a person's own place."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session, contains_eager
+
+from modelyard.domains.accounts.actor import Actor
+from modelyard.domains.namespaces.access import Ability, Role, projects_with, require, visible_projects
+from modelyard.domains.namespaces.events import ProjectChanged, ProjectCreated, ProjectDeleted
+from modelyard.domains.namespaces.groups import personal_namespace, refuse_taken_path
+from modelyard.domains.namespaces.names import checked_name, checked_path, checked_visibility, path_from, rank
+from modelyard.domains.namespaces.tables import Namespace, Project
+from modelyard.platform.clock import now
+from modelyard.platform.errors import Invalid, NotFound, Unauthenticated
+from modelyard.platform.events import publish
+
+MISSING = "There is no such project, or you cannot see it."
+SWITCHES = ("disabled", "private", "enabled")
+
+
+@dataclass(frozen=True)
+class ProjectFilter:
+    """Which projects a list shows. `owned` and `least` narrow to the actor's role."""
+
+    namespace: Namespace | None = None
+    with_subgroups: bool = False
+    search: str = ""
+    visibility: str | None = None
+    least: Role | None = None
+
+
+def create_project(
+    session: Session,
+    actor: Actor,
+    *,
+    name: str,
+    path: str | None = None,
+    namespace: Namespace | None = None,
+    description: str = "",
+    visibility: str = "private",
+) -> Project:
+    """Make a project in `namespace`, or in the actor's own place.
+
+    Raises:
+        Forbidden, NotFound: of the namespace.
+        Invalid, Conflict: the name, path or visibility.
+    """
+    namespace = namespace or personal_namespace(session, actor)
+    if namespace is None:
+        raise Unauthenticated("Sign in to create a project.") if actor.is_anonymous else Invalid("Name a group.")
+    require(session, actor, Ability.CREATE_PROJECTS, namespace)
+    _check_visibility(namespace, visibility)
+    path = checked_path(path or path_from(name))
+    full_path = f"{namespace.full_path}/{path}"
+    refuse_taken_path(session, full_path)
+    moment = now()
+    project = Project(
+        namespace_id=namespace.id,
+        path=path,
+        name=checked_name(name),
+        full_path=full_path,
+        full_path_folded=full_path.lower(),
+        description=description,
+        visibility=visibility,
+        creator_id=actor.user_id,
+        created_at=moment,
+        updated_at=moment,
+        last_activity_at=moment,
+    )
+    project.namespace = namespace
+    session.add(project)
+    session.flush()  # the event and the caller need the new id
+    publish(session, ProjectCreated(actor.user_id, project.id, full_path))
+    return project
+
+
+def _check_visibility(namespace: Namespace, visibility: str) -> None:
+    if namespace.kind == "group" and rank(checked_visibility(visibility)) > rank(namespace.visibility):
+        raise Invalid(f"A project in a group that is {namespace.visibility} cannot be {visibility}.")
+    checked_visibility(visibility)
+
+
+def get_project(session: Session, actor: Actor, reference: int | str) -> Project:
+    """A project by number or full path, with its namespace.
+
+    Raises:
+        NotFound
+    """
+    chosen = visible_projects(actor).join(Project.namespace).options(contains_eager(Project.namespace))
+    if isinstance(reference, int) or reference.isdecimal():
+        found = session.scalar(chosen.where(Project.id == int(reference)))
+    else:
+        found = session.scalar(chosen.where(Project.full_path_folded == reference.lower()))
+    if found is None:
+        raise NotFound(MISSING)
+    return found
+
+
+ORDERS = {
+    "id": Project.id,
+    "name": func.lower(Project.name),
+    "path": Project.full_path_folded,
+    "created_at": Project.created_at,
+    "updated_at": Project.updated_at,
+    "last_activity_at": Project.last_activity_at,
+}
+
+
+def search_projects(
+    session: Session,
+    actor: Actor,
+    wanted: ProjectFilter = ProjectFilter(),  # noqa: B008  # frozen
+    *,
+    order_by: str = "created_at",
+    descending: bool = True,
+    limit: int = 20,
+    offset: int = 0,
+) -> tuple[list[Project], int]:
+    """Visible projects that match, with their namespaces, and how many there are in all.
+
+    Raises:
+        Invalid: the order.
+    """
+    if order_by not in ORDERS:
+        raise Invalid(f"Projects are ordered by {', '.join(ORDERS)}.")
+    chosen = visible_projects(actor).join(Project.namespace)
+    if wanted.namespace is not None:
+        inside = Namespace.lineage.startswith(wanted.namespace.lineage, autoescape=True)
+        chosen = chosen.where(inside if wanted.with_subgroups else Project.namespace_id == wanted.namespace.id)
+    if wanted.search:
+        sought = wanted.search.lower()
+        chosen = chosen.where(
+            or_(
+                Project.full_path_folded.contains(sought, autoescape=True),
+                func.lower(Project.name).contains(sought, autoescape=True),
+            )
+        )
+    if wanted.visibility:
+        chosen = chosen.where(Project.visibility == checked_visibility(wanted.visibility))
+    if wanted.least is not None:
+        chosen = chosen.where(projects_with(actor, wanted.least))
+    total = session.scalar(select(func.count()).select_from(chosen.subquery())) or 0
+    column = ORDERS[order_by]
+    ordered = chosen.order_by(column.desc() if descending else column.asc(), Project.id.desc() if descending else Project.id)
+    rows = session.scalars(ordered.options(contains_eager(Project.namespace)).limit(limit).offset(offset))
+    return list(rows), total
+
+
+def update_project(
+    session: Session,
+    actor: Actor,
+    project: Project,
+    *,
+    name: str | None = None,
+    path: str | None = None,
+    description: str | None = None,
+    visibility: str | None = None,
+    switches: dict[str, str] | None = None,
+) -> Project:
+    """Change a project. `switches` are `*_access_level` columns by name: disabled, private or enabled.
+
+    Raises:
+        Forbidden, NotFound, Invalid, Conflict
+    """
+    require(session, actor, Ability.UPDATE_PLACE, project)
+    if name is not None:
+        project.name = checked_name(name)
+    if description is not None:
+        project.description = description
+    if visibility is not None and visibility != project.visibility:
+        _check_visibility(session.get_one(Namespace, project.namespace_id), visibility)
+        project.visibility = visibility
+    if path is not None and path != project.path:
+        full_path = f"{project.full_path.rpartition('/')[0]}/{checked_path(path)}"
+        if full_path.lower() != project.full_path_folded:
+            refuse_taken_path(session, full_path)
+        project.path, project.full_path, project.full_path_folded = path, full_path, full_path.lower()
+    for switch, state in (switches or {}).items():
+        if state not in SWITCHES:
+            raise Invalid(f"{switch} is one of {', '.join(SWITCHES)}.")
+        setattr(project, switch, state)
+    project.updated_at = now()
+    publish(session, ProjectChanged(actor.user_id, project.id, project.full_path))
+    return project
+
+
+def delete_project(session: Session, actor: Actor, project: Project) -> None:
+    """Delete a project with everything in it.
+
+    Raises:
+        Forbidden, NotFound
+    """
+    require(session, actor, Ability.DELETE_PLACE, project)
+    publish(session, ProjectDeleted(actor.user_id, project.id, project.full_path))
+    session.delete(project)

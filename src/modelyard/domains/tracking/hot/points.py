@@ -1,0 +1,111 @@
+"""Points of metrics in packed columns: how a segment is written, and chunks once they are folded.
+
+A segment is little-endian columns one after the other: key ids (uint32), steps (int64), timestamps (int64, milliseconds),
+values (float64); 28 bytes a point. A chunk has one key: steps and timestamps as differences, values as they are, each
+column with its bytes sorted by significance (the same byte of all numbers side by side), compressed with zstd.
+"""
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import zstandard
+
+Integers = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+POINT_BYTES = 28
+CHUNK_POINTS = 8192
+COLUMN_BYTES = 8
+COMPRESSION_LEVEL = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """Points of one series, columns of equal length."""
+
+    steps: Integers
+    timestamps_ms: Integers
+    values: Floats
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+
+def pack_segment(
+    key_ids: Sequence[int], steps: Sequence[int], timestamps_ms: Sequence[int], values: Sequence[float]
+) -> bytes:
+    """The columns as a segment."""
+    count = len(key_ids)
+    return struct.pack(f"<{count}I{count}q{count}q{count}d", *key_ids, *steps, *timestamps_ms, *values)
+
+
+def unpack_segment(payload: bytes) -> tuple[npt.NDArray[np.uint32], Points]:
+    """Key ids and the points beside them, in the order of arrival."""
+    count = len(payload) // POINT_BYTES
+    keys = np.frombuffer(payload, dtype="<u4", count=count)
+    steps = np.frombuffer(payload, dtype="<i8", count=count, offset=4 * count)
+    timestamps = np.frombuffer(payload, dtype="<i8", count=count, offset=12 * count)
+    values = np.frombuffer(payload, dtype="<f8", count=count, offset=20 * count)
+    return keys, Points(steps, timestamps, values)
+
+
+def in_order(points: Points) -> Points:
+    """Sorted by (timestamp, step, value), each distinct point once: MLflow's order, in which a repeat is no new point.
+
+    NaN equals NaN here and comes after every number.
+    """
+    order = np.lexsort((points.values, points.steps, points.timestamps_ms))
+    steps, timestamps, values = points.steps[order], points.timestamps_ms[order], points.values[order]
+    if len(steps) > 1:
+        same = (steps[1:] == steps[:-1]) & (timestamps[1:] == timestamps[:-1])
+        same &= (values[1:] == values[:-1]) | (np.isnan(values[1:]) & np.isnan(values[:-1]))
+        if same.any():
+            keep = np.concatenate(([True], ~same))
+            return Points(steps[keep], timestamps[keep], values[keep])
+    return Points(steps, timestamps, values)
+
+
+def joined(parts: Sequence[Points]) -> Points:
+    """All parts one after the other, unsorted."""
+    if not parts:
+        empty = np.empty(0, dtype=np.int64)
+        return Points(empty, empty, np.empty(0, dtype=np.float64))
+    if len(parts) == 1:
+        return parts[0]
+    return Points(
+        np.concatenate([part.steps for part in parts]),
+        np.concatenate([part.timestamps_ms for part in parts]),
+        np.concatenate([part.values for part in parts]),
+    )
+
+
+def pack_chunk(points: Points) -> bytes:
+    """A chunk's payload."""
+    columns = (_differences(points.steps), _differences(points.timestamps_ms), np.ascontiguousarray(points.values))
+    shuffled = b"".join(_by_significance(column) for column in columns)
+    return zstandard.ZstdCompressor(level=COMPRESSION_LEVEL).compress(shuffled)
+
+
+def unpack_chunk(payload: bytes, count: int) -> Points:
+    """The points of a chunk that holds `count` of them."""
+    shuffled = zstandard.ZstdDecompressor().decompress(payload, max_output_size=3 * COLUMN_BYTES * count)
+    columns = np.frombuffer(shuffled, dtype=np.uint8).reshape(3, COLUMN_BYTES, count)
+    steps, timestamps, values = (np.ascontiguousarray(column.T) for column in columns)
+    return Points(
+        np.cumsum(steps.view("<i8").ravel(), dtype=np.int64),
+        np.cumsum(timestamps.view("<i8").ravel(), dtype=np.int64),
+        values.view("<f8").ravel(),
+    )
+
+
+def _differences(column: Integers) -> Integers:
+    # The first number is its own difference from nothing; the sums wrap around like the differences did.
+    return np.diff(column, prepend=np.int64(0))
+
+
+def _by_significance(column: npt.NDArray[Any]) -> bytes:
+    return np.ascontiguousarray(column.view(np.uint8).reshape(-1, COLUMN_BYTES).T).tobytes()

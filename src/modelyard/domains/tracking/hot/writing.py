@@ -1,0 +1,384 @@
+"""Writes a group of operations in one transaction. Whatever can refuse one of them is asked before it writes anything."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+from modelyard.domains.tracking.hot.keys import KeyBook
+from modelyard.domains.tracking.hot.operations import (
+    CandidateInfo,
+    CandidatePlace,
+    CreateCandidate,
+    LogData,
+    MetricColumns,
+    Operation,
+    Status,
+    UpdateCandidate,
+)
+from modelyard.domains.tracking.hot.points import pack_segment
+from modelyard.platform.errors import Invalid, ModelyardError, NotFound
+from modelyard.platform.raw import Bulk, RawTransaction, Row, in_pieces, marks
+
+NAME_TAG = "mlflow.runName"
+COUNTER = "candidate"
+
+SEGMENTS = Bulk("metric_segments", ("candidate_id", "points", "payload"), ("bigint", "int", "bytea"))
+LATEST = Bulk(
+    "latest_metrics",
+    ("candidate_id", "key_id", "experiment_id", "step", "timestamp_ms", "value"),
+    ("bigint", "bigint", "bigint", "bigint", "bigint", "float8"),
+    """ON CONFLICT (candidate_id, key_id) DO UPDATE SET
+         step = excluded.step, timestamp_ms = excluded.timestamp_ms, value = excluded.value
+       WHERE (excluded.step, excluded.timestamp_ms, coalesce(excluded.value, 0))
+           > (latest_metrics.step, latest_metrics.timestamp_ms, coalesce(latest_metrics.value, 0))""",
+)
+PARAMETERS = Bulk("candidate_parameters", ("candidate_id", "key_id", "value"), ("bigint", "bigint", "text"))
+TAGS = Bulk(
+    "candidate_tags",
+    ("candidate_id", "key_id", "value"),
+    ("bigint", "bigint", "text"),
+    "ON CONFLICT (candidate_id, key_id) DO UPDATE SET value = excluded.value",
+)
+MODEL_METRICS = Bulk(
+    "logged_model_metrics",
+    (
+        *("logged_model_id", "candidate_id", "key", "timestamp_ms", "step", "value"),
+        *("dataset_name", "dataset_digest"),
+    ),
+    ("bigint", "bigint", "text", "bigint", "bigint", "float8", "text", "text"),
+    "ON CONFLICT DO NOTHING",
+)
+CANDIDATES = Bulk(
+    "candidates",
+    (
+        *("project_id", "experiment_id", "iid", "run_id", "name", "status", "source_user", "creator_id"),
+        *("start_ms", "created_ms", "updated_ms"),
+    ),
+    ("bigint", "bigint", "bigint", "text", "text", "smallint", "text", "bigint", "bigint", "bigint", "bigint"),
+)
+
+
+class GroupWriter:
+    """`apply` for the group commit of tracking."""
+
+    def __init__(self) -> None:
+        self.keys = KeyBook()
+
+    def __call__(self, transaction: RawTransaction, operations: Sequence[Operation]) -> list[object]:
+        """One outcome or error for each operation, in their order."""
+        self.keys.settle(committed=False)
+        outcomes: list[object] = [None] * len(operations)
+        creations: list[tuple[int, CreateCandidate]] = []
+        changes: list[tuple[int, UpdateCandidate | LogData]] = []
+        for index, operation in enumerate(operations):
+            if isinstance(operation, CreateCandidate):
+                creations.append((index, operation))
+            else:
+                changes.append((index, operation))
+        if creations:
+            self._create(transaction, creations, outcomes)
+        if changes:
+            self._change(transaction, changes, outcomes)
+        return outcomes
+
+    def committed(self, operations: Sequence[Operation], outcomes: Sequence[object]) -> None:  # noqa: ARG002  # the signature
+        """Called after the commit of a group."""
+        self.keys.settle(committed=True)
+
+    # Candidates
+
+    def _create(
+        self, transaction: RawTransaction, creations: list[tuple[int, CreateCandidate]], outcomes: list[object]
+    ) -> None:
+        experiments = {key: _experiment(transaction, *key) for key in {(c.project_id, c.experiment_iid) for _, c in creations}}
+        accepted: list[tuple[int, CreateCandidate, int]] = []
+        for index, creation in creations:
+            found = experiments[creation.project_id, creation.experiment_iid]
+            if isinstance(found, ModelyardError):
+                outcomes[index] = found
+            else:
+                accepted.append((index, creation, found))
+        if not accepted:
+            return
+        iids = _numbers(transaction, [creation.project_id for _, creation, _ in accepted])
+        transaction.insert_many(
+            CANDIDATES,
+            [
+                (
+                    *(creation.project_id, experiment_id, iid, creation.run_id, creation.name, int(Status.RUNNING)),
+                    *(creation.source_user, creation.creator_id),
+                    *(creation.start_ms, creation.now_ms, creation.now_ms),
+                )
+                for (_, creation, experiment_id), iid in zip(accepted, iids, strict=True)
+            ],
+        )
+        ids = _ids_of_runs(transaction, [creation.run_id for _, creation, _ in accepted])
+        tags: list[Row] = []
+        for (index, creation, experiment_id), iid in zip(accepted, iids, strict=True):
+            candidate_id = ids[creation.run_id]
+            place = CandidatePlace(
+                candidate_id, creation.project_id, experiment_id, creation.experiment_iid, iid, creation.run_id
+            )
+            outcomes[index] = CandidateInfo(
+                place, creation.name, Status.RUNNING, creation.source_user, creation.start_ms, None
+            )
+            book = self.keys.ids(transaction, creation.project_id, creation.tags)
+            tags.extend((candidate_id, book[name], value) for name, value in creation.tags.items())
+        transaction.insert_many(TAGS, tags)
+
+    # Changes to candidates
+
+    def _change(
+        self, transaction: RawTransaction, changes: list[tuple[int, UpdateCandidate | LogData]], outcomes: list[object]
+    ) -> None:
+        states = _states(transaction, {change.place.candidate_id for _, change in changes})
+        logs: list[tuple[int, LogData]] = []
+        for index, change in changes:
+            state = states.get(change.place.candidate_id)
+            if state is None:
+                outcomes[index] = NotFound(f"Run with id={change.place.run_id} not found")
+            elif state.is_deleted:
+                outcomes[index] = Invalid(
+                    f"The run {change.place.run_id} must be in the 'active' state. Current state is deleted."
+                )
+            elif isinstance(change, LogData):
+                logs.append((index, change))
+            else:
+                outcomes[index] = self._update(transaction, change, state)
+        if logs:
+            self._log(transaction, logs, outcomes)
+
+    def _update(self, transaction: RawTransaction, change: UpdateCandidate, state: "_State") -> CandidateInfo:
+        status = change.status if change.status is not None else state.status
+        end_ms = change.end_ms if change.end_ms is not None else state.end_ms
+        name = change.name or state.name
+        place = change.place
+        transaction.run(
+            "UPDATE candidates SET status = ?, end_ms = ?, name = ?, updated_ms = ? WHERE id = ?",
+            (int(status), end_ms, name, change.now_ms, place.candidate_id),
+        )
+        if change.name:
+            key_id = self.keys.ids(transaction, place.project_id, (NAME_TAG,))[NAME_TAG]
+            transaction.insert_many(TAGS, [(place.candidate_id, key_id, name)])
+        state.status, state.end_ms, state.name = status, end_ms, name
+        return CandidateInfo(place, name, status, state.source_user, state.start_ms, end_ms)
+
+    def _log(self, transaction: RawTransaction, logs: list[tuple[int, LogData]], outcomes: list[object]) -> None:
+        known = _logged_models(transaction, logs)
+        accepted, parameters = self._check_parameters(transaction, _with_models(logs, known, outcomes), outcomes)
+        transaction.insert_many(PARAMETERS, parameters)
+        self._write_tags(transaction, [log for _, log in accepted])
+        self._write_metrics(transaction, [log for _, log in accepted if log.metrics])
+        transaction.insert_many(MODEL_METRICS, [row for _, log in accepted for row in _model_metrics(log, known)])
+
+    def _check_parameters(
+        self, transaction: RawTransaction, logs: list[tuple[int, LogData]], outcomes: list[object]
+    ) -> tuple[list[tuple[int, LogData]], list[Row]]:
+        """The operations whose parameters hold, and the rows that they add. A parameter is written once."""
+        with_parameters = [log for _, log in logs if log.parameters]
+        if not with_parameters:
+            return logs, []
+        books = {id(log): self.keys.ids(transaction, log.place.project_id, log.parameters) for log in with_parameters}
+        kept = _parameters_of(transaction, {log.place.candidate_id for log in with_parameters})
+        accepted: list[tuple[int, LogData]] = []
+        rows: list[Row] = []
+        for index, log in logs:
+            book = books.get(id(log), {})
+            pairs = [(log.place.candidate_id, book[name], name, value) for name, value in log.parameters.items()]
+            changed = next((pair for pair in pairs if kept.get(pair[:2], pair[3]) != pair[3]), None)
+            if changed is not None:
+                outcomes[index] = _changed_parameter(log, changed[2], str(kept[changed[:2]]), changed[3])
+                continue
+            accepted.append((index, log))
+            for candidate_id, key_id, _, value in pairs:
+                if (candidate_id, key_id) not in kept:
+                    kept[candidate_id, key_id] = value
+                    rows.append((candidate_id, key_id, value))
+        return accepted, rows
+
+    def _write_tags(self, transaction: RawTransaction, logs: list[LogData]) -> None:
+        rows: dict[tuple[int, int], str] = {}
+        for log in logs:
+            if not log.tags:
+                continue
+            book = self.keys.ids(transaction, log.place.project_id, log.tags)
+            for name, value in log.tags.items():
+                rows[log.place.candidate_id, book[name]] = value
+            if NAME_TAG in log.tags:
+                transaction.run(
+                    "UPDATE candidates SET name = ?, updated_ms = ? WHERE id = ?",
+                    (log.tags[NAME_TAG], log.now_ms, log.place.candidate_id),
+                )
+        transaction.insert_many(TAGS, [(*pair, value) for pair, value in sorted(rows.items())])
+
+    def _write_metrics(self, transaction: RawTransaction, logs: list[LogData]) -> None:
+        segments: list[Row] = []
+        latest: dict[tuple[int, int], tuple[int, int, float, int]] = {}
+        for log in logs:
+            metrics = log.metrics
+            if metrics is None:
+                continue
+            place = log.place
+            book = self.keys.of_project(place.project_id)
+            try:
+                key_ids = [book[name] for name in metrics.names]
+            except KeyError:
+                book = self.keys.ids(transaction, place.project_id, metrics.names)
+                key_ids = [book[name] for name in metrics.names]
+            payload = pack_segment(key_ids, metrics.steps, metrics.timestamps_ms, metrics.values)
+            segments.append((place.candidate_id, len(key_ids), payload))
+            _keep_latest(latest, place, key_ids, metrics)
+        transaction.insert_many(SEGMENTS, segments)
+        transaction.insert_many(
+            LATEST,
+            [
+                (*pair, experiment_id, step, timestamp_ms, None if math.isnan(value) else value)
+                for pair, (step, timestamp_ms, value, experiment_id) in sorted(latest.items())
+            ],
+        )
+
+
+class _State:
+    """A candidate's row while a group is written; an update changes it for the next one."""
+
+    __slots__ = ("end_ms", "is_deleted", "name", "source_user", "start_ms", "status")
+
+    def __init__(self, row: Row) -> None:
+        _, name, status, source_user, start_ms, end_ms, deleted_ms = row
+        self.name = str(name)
+        self.status = Status(int(status))  # type: ignore[arg-type]  # an integer column
+        self.source_user = str(source_user)
+        self.start_ms = int(start_ms)  # type: ignore[arg-type]  # an integer column
+        self.end_ms = None if end_ms is None else int(end_ms)
+        self.is_deleted = deleted_ms is not None
+
+
+def _states(transaction: RawTransaction, ids: Iterable[int]) -> dict[int, _State]:
+    found: dict[int, _State] = {}
+    for piece in in_pieces(ids):
+        rows = transaction.rows(
+            "SELECT id, name, status, source_user, start_ms, end_ms, deleted_ms FROM candidates"  # noqa: S608  # marks only
+            f" WHERE id IN {marks(len(piece))}",
+            piece,
+        )
+        for row in rows:
+            found[int(row[0])] = _State(row)  # type: ignore[arg-type]  # an integer column
+    return found
+
+
+def _experiment(transaction: RawTransaction, project_id: int, iid: int) -> int | ModelyardError:
+    """The id of an active experiment, or why a candidate cannot be made in it."""
+    rows = transaction.rows("SELECT id, deleted_at FROM experiments WHERE project_id = ? AND iid = ?", (project_id, iid))
+    if not rows:
+        return NotFound(f"No Experiment with id={iid} exists")
+    experiment_id, deleted_at = rows[0]
+    if deleted_at is not None:
+        return Invalid(f"The experiment {iid} must be in the 'active' state. Current state is deleted.")
+    return int(experiment_id)  # type: ignore[arg-type]  # an integer column
+
+
+def _numbers(transaction: RawTransaction, project_ids: list[int]) -> list[int]:
+    """The next iid for each entry, in one step for each project."""
+    following: dict[int, int] = {}
+    for project_id in sorted(set(project_ids)):
+        count = project_ids.count(project_id)
+        rows = transaction.rows(
+            "INSERT INTO counters (project_id, kind, last) VALUES (?, ?, ?)"
+            " ON CONFLICT (project_id, kind) DO UPDATE SET last = counters.last + excluded.last RETURNING last",
+            (project_id, COUNTER, count),
+        )
+        following[project_id] = int(rows[0][0]) - count  # type: ignore[arg-type]  # an integer column
+    numbers: list[int] = []
+    for project_id in project_ids:
+        following[project_id] += 1
+        numbers.append(following[project_id])
+    return numbers
+
+
+def _ids_of_runs(transaction: RawTransaction, run_ids: list[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for piece in in_pieces(run_ids):
+        sql = f"SELECT run_id, id FROM candidates WHERE run_id IN {marks(len(piece))}"  # noqa: S608  # marks only
+        found.update((str(run_id), int(number)) for run_id, number in transaction.rows(sql, piece))  # type: ignore[arg-type]  # an integer column
+    return found
+
+
+def _parameters_of(transaction: RawTransaction, ids: Iterable[int]) -> dict[tuple[int, int], object]:
+    kept: dict[tuple[int, int], object] = {}
+    for piece in in_pieces(ids):
+        sql = f"SELECT candidate_id, key_id, value FROM candidate_parameters WHERE candidate_id IN {marks(len(piece))}"  # noqa: S608  # marks only
+        for candidate_id, key_id, value in transaction.rows(sql, piece):
+            kept[int(candidate_id), int(key_id)] = value  # type: ignore[arg-type]  # integer columns
+    return kept
+
+
+def _changed_parameter(log: LogData, name: str, old: str, new: str) -> Invalid:
+    return Invalid(
+        f"Changing param values is not allowed. Param with key='{name}' was already logged with value='{old}' for run"
+        f" ID='{log.place.run_id}'. Attempted logging new value '{new}'."
+    )
+
+
+def _logged_models(transaction: RawTransaction, logs: list[tuple[int, LogData]]) -> dict[str, tuple[int, int]]:
+    """The logged models that points name: their number and their project."""
+    wanted = {metric.model_id for _, log in logs for metric in log.model_metrics}
+    known: dict[str, tuple[int, int]] = {}
+    for piece in in_pieces(sorted(wanted)):
+        sql = (
+            "SELECT model_id, id, project_id FROM logged_models"  # noqa: S608  # marks only
+            f" WHERE deleted_ms IS NULL AND model_id IN {marks(len(piece))}"
+        )
+        for model_id, number, project_id in transaction.rows(sql, piece):
+            known[str(model_id)] = (int(number), int(project_id))  # type: ignore[arg-type]  # integer columns
+    return known
+
+
+def _with_models(
+    logs: list[tuple[int, LogData]], known: dict[str, tuple[int, int]], outcomes: list[object]
+) -> list[tuple[int, LogData]]:
+    """The operations whose logged models exist in their own project."""
+    accepted: list[tuple[int, LogData]] = []
+    for index, log in logs:
+        project_id = log.place.project_id
+        missing = next((m for m in log.model_metrics if known.get(m.model_id, (0, 0))[1] != project_id), None)
+        if missing is None:
+            accepted.append((index, log))
+        else:
+            outcomes[index] = NotFound(f"Logged model with ID '{missing.model_id}' not found.")
+    return accepted
+
+
+def _model_metrics(log: LogData, known: dict[str, tuple[int, int]]) -> list[Row]:
+    """The rows that attach points to logged models."""
+    return [
+        (
+            *(known[metric.model_id][0], log.place.candidate_id, metric.name, metric.timestamp_ms, metric.step),
+            None if math.isnan(metric.value) else metric.value,
+            *(metric.dataset_name, metric.dataset_digest),
+        )
+        for metric in log.model_metrics
+    ]
+
+
+def _keep_latest(
+    latest: dict[tuple[int, int], tuple[int, int, float, int]],
+    place: CandidatePlace,
+    key_ids: list[int],
+    metrics: MetricColumns,
+) -> None:
+    """Note the greatest (step, timestamp, value) of each series of a batch; a NaN counts as 0, as for MLflow."""
+    candidate_id, experiment_id = place.candidate_id, place.experiment_id
+    best: dict[int, tuple[int, int, float]] = {}
+    for key_id, step, timestamp_ms, value in zip(
+        key_ids, metrics.steps, metrics.timestamps_ms, metrics.values, strict=True
+    ):
+        seen = best.get(key_id)
+        if seen is None or step > seen[0] or (step == seen[0] and (timestamp_ms, _number(value)) > (seen[1], _number(seen[2]))):
+            best[key_id] = (step, timestamp_ms, value)
+    for key_id, point in best.items():
+        other = latest.get((candidate_id, key_id))
+        if other is None or (point[0], point[1], _number(point[2])) > (other[0], other[1], _number(other[2])):
+            latest[candidate_id, key_id] = (*point, experiment_id)
+
+
+def _number(value: float) -> float:
+    return 0.0 if value != value else value  # noqa: PLR0124  # only NaN differs from itself; math.isnan costs a call
