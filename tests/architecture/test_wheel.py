@@ -4,7 +4,6 @@ import re
 import socket
 import subprocess
 import sys
-import tarfile
 import urllib.request
 import zipfile
 from collections.abc import Generator
@@ -99,8 +98,7 @@ def test_the_wheel_holds_nothing_that_only_building_needs(wheel: Path) -> None:
 def test_the_source_archive_makes_the_same_wheel_without_node(wheel: Path, tmp_path: Path) -> None:
     run(sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", tmp_path)
     (archive,) = tmp_path.glob("*.tar.gz")
-    with tarfile.open(archive) as tar:
-        tar.extractall(tmp_path, filter="data")
+    run("tar", "-xf", archive, folder=tmp_path)
     run(sys.executable, "-c", WITHOUT_NODE, tmp_path, folder=tmp_path / archive.name.removesuffix(".tar.gz"))
     assert names_in(tmp_path / wheel.name) == names_in(wheel)
 
