@@ -7,7 +7,7 @@ from tools.house.sources import Finding, Source, is_within
 
 RULE = "egress"
 _CLIENTS = (
-    "aiohttp", "boto3", "ftplib", "http.client", "httpcore", "httpx", "pycurl", "requests", "smtplib",
+    "aiohttp", "boto3", "ftplib", "http.client", "httpcore", "httpx", "httpx2", "pycurl", "requests", "smtplib",
     "socket.create_connection", "telnetlib", "urllib.request", "urllib3", "websockets", "xmlrpc.client",
 )  # fmt: skip
 _CALLS = {"asyncio.open_connection", "open_connection", "socket.create_connection", "create_connection", "urlopen"}
