@@ -1,5 +1,6 @@
 """What all tests share: databases of both engines, a whole server in the process, and a live one behind a port."""
 
+import asyncio
 import os
 import shutil
 import socket
@@ -75,7 +76,9 @@ def postgresql_server() -> Iterator[URL]:
     port = free_port()
     cluster = folder / "cluster"
     quiet = {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.STDOUT, "cwd": folder}
-    subprocess.run(_unprivileged(binaries / "initdb", "-A", "trust", "--no-sync", "-U", "modelyard", "-D", cluster), **quiet)
+    subprocess.run(
+        _unprivileged(binaries / "initdb", "-A", "trust", "--no-sync", "-U", "modelyard", "-D", cluster), **quiet
+    )
     options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off -c max_connections=200"
     log = folder / "log"
     subprocess.run(_unprivileged(binaries / "pg_ctl", "-w", "-D", cluster, "-l", log, "-o", options, "start"), **quiet)
@@ -206,7 +209,9 @@ def world(installation: Installation) -> World:
         return World(project.id, project.full_path, administrator, **people)
 
 
-def _somebody(installation: Installation, session: Session, username: str, *, is_administrator: bool = False) -> Somebody:
+def _somebody(
+    installation: Installation, session: Session, username: str, *, is_administrator: bool = False
+) -> Somebody:
     user = create_user(session, SYSTEM, username=username, is_administrator=is_administrator)
     create_personal_namespace(session, SYSTEM, user)
     actor = Actor(user.id, username, is_administrator=is_administrator)
@@ -249,7 +254,9 @@ def serve(installation: Installation) -> Iterator[Callable[[], LiveServer]]:
             proxy_headers=False,
             timeout_graceful_shutdown=2,
         )
-        server = HttpServer(config)
+        server = HttpServer(
+            config, listening=lambda: installation.lane.deliver_on(asyncio.get_running_loop())
+        )
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
         deadline = time.monotonic() + 10
@@ -263,6 +270,7 @@ def serve(installation: Installation) -> Iterator[Callable[[], LiveServer]]:
     for server, thread in running:
         server.should_exit = True
         thread.join(10)
+    installation.lane.deliver_on(None)
 
 
 @pytest.fixture

@@ -98,7 +98,9 @@ def serve(settings: Settings, *, announce: Callable[[str], None] = lambda line: 
             secret = first_administrator_link(session, installation.key)
         announce(f"Modelyard is at {settings.url}")
         if secret:
-            announce(f"Make the first administrator within 15 minutes: {settings.url}/-/first_administrator?token={secret}")
+            announce(
+                f"Make the first administrator within 15 minutes: {settings.url}/-/first_administrator?token={secret}"
+            )
 
     def stopping() -> None:
         installation.is_stopping = True

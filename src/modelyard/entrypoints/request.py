@@ -157,7 +157,9 @@ class Credentials:
     cookie: str = ""
 
 
-def credentials_of(authorization: str | None, private_token: str | None = None, cookie: str | None = None) -> Credentials:
+def credentials_of(
+    authorization: str | None, private_token: str | None = None, cookie: str | None = None
+) -> Credentials:
     """From the headers `Authorization` (Bearer, or Basic with the token as password) and `PRIVATE-TOKEN`.
 
     Raises:

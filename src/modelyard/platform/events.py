@@ -29,7 +29,10 @@ class EventRow(Table):
     __tablename__ = "events"
     __table_args__ = (
         Index(
-            "ix_events_waiting", "id", sqlite_where=text("handled_at IS NULL"), postgresql_where=text("handled_at IS NULL")
+            "ix_events_waiting",
+            "id",
+            sqlite_where=text("handled_at IS NULL"),
+            postgresql_where=text("handled_at IS NULL"),
         ),
         {"sqlite_autoincrement": True},
     )

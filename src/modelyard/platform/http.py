@@ -29,9 +29,7 @@ KEEP_ALIVE_SECONDS = 75
 
 log = logging.getLogger(__name__)
 
-_STATUS_LINES = {
-    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in http.HTTPStatus
-}
+_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in http.HTTPStatus}
 
 
 class Call:
@@ -203,7 +201,9 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(cast("asyncio.Transport", transport))
         if len(self.connections) > MOST_CONNECTIONS:
-            self.transport.write(b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 2\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+            self.transport.write(
+                b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 2\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+            )
             self.transport.close()
             return
         self.deadline = self.loop.time() + HEADER_SECONDS
@@ -298,7 +298,11 @@ async def end_slow_clients(connections: Iterable[object]) -> None:
         await asyncio.sleep(1)
         moment = loop.time()
         for connection in list(connections):
-            if isinstance(connection, HttpProtocol) and connection.deadline is not None and connection.deadline < moment:
+            if (
+                isinstance(connection, HttpProtocol)
+                and connection.deadline is not None
+                and connection.deadline < moment
+            ):
                 connection.deadline = None
                 connection.transport.close()
 
@@ -307,7 +311,11 @@ class HttpServer(Server):
     """uvicorn's server with the end of slow clients, and a word when it listens and when it begins to stop."""
 
     def __init__(
-        self, config: Config, *, listening: Callable[[], None] = lambda: None, stopping: Callable[[], None] = lambda: None
+        self,
+        config: Config,
+        *,
+        listening: Callable[[], None] = lambda: None,
+        stopping: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(config)
         self._listening = listening

@@ -152,7 +152,9 @@ def members_of(
     return ordered[offset : offset + limit], len(ordered)
 
 
-def get_membership(session: Session, actor: Actor, place: Place, user_id: int, *, inherited: bool = False) -> Membership:
+def get_membership(
+    session: Session, actor: Actor, place: Place, user_id: int, *, inherited: bool = False
+) -> Membership:
     """One user's membership as `members_of` would list it.
 
     Raises:

@@ -145,7 +145,7 @@ class HotRoute(Generic[Body]):
         """Serve a call on the event loop."""
         try:
             self._serve(installation, call, credentials, reference)
-        except Exception as error:  # noqa: BLE001  # edge: every error becomes an answer
+        except Exception as error:  # edge: every error becomes an answer
             call.reply(*error_answer(error))
 
     def _serve(self, installation: Installation, call: Call, credentials: bytes, reference: bytes) -> None:
@@ -191,7 +191,7 @@ class HotRoute(Generic[Body]):
                 check(admission.standing, Ability.WRITE_TRACKING)
                 body = self._decoded(call)
                 place = self._found_place(installation, body)
-            except Exception as error:  # noqa: BLE001  # edge: every error becomes an answer
+            except Exception as error:  # edge: every error becomes an answer
                 loop.call_soon_threadsafe(call.reply, *error_answer(error))
             else:
                 loop.call_soon_threadsafe(resume, admission, place, body)
@@ -199,7 +199,7 @@ class HotRoute(Generic[Body]):
         def resume(admission: Admission, place: CandidatePlace | None, body: Body) -> None:
             try:
                 self._submit(installation, call, admission, place, body)
-            except Exception as error:  # noqa: BLE001  # edge: every error becomes an answer
+            except Exception as error:  # edge: every error becomes an answer
                 call.reply(*error_answer(error))
 
         installation.pool.submit(look_up)
@@ -230,7 +230,9 @@ def _nothing(_operation: Operation, _outcome: object) -> bytes:
 # Metrics, parameters, tags
 
 
-def _log_metric(_installation: Installation, _admission: Admission, place: CandidatePlace | None, body: LogMetric) -> LogData:
+def _log_metric(
+    _installation: Installation, _admission: Admission, place: CandidatePlace | None, body: LogMetric
+) -> LogData:
     check_name(body.key, "name")
     value = as_float(body.value, "value")
     columns = MetricColumns((body.key,), (body.step,), (body.timestamp,), (value,))
@@ -244,7 +246,9 @@ def _model_metric(item: LogMetric | MetricItem, value: float) -> ModelMetric:
     )
 
 
-def _log_batch(installation: Installation, _admission: Admission, place: CandidatePlace | None, body: LogBatch) -> LogData:
+def _log_batch(
+    installation: Installation, _admission: Admission, place: CandidatePlace | None, body: LogBatch
+) -> LogData:
     _check_sizes(body)
     cuts = installation.settings.truncate_long_values
     return LogData(
@@ -253,14 +257,16 @@ def _log_batch(installation: Installation, _admission: Admission, place: Candida
         metrics=_columns(body.metrics) if body.metrics else None,
         parameters=_parameters(body.params, cuts=cuts) if body.params else {},
         tags=fitted_tags({tag.key: tag.value for tag in body.tags}, MOST_TAG, cuts=cuts) if body.tags else {},
-        model_metrics=[
-            _model_metric(item, as_float(item.value, "value")) for item in body.metrics if item.model_id
-        ],
+        model_metrics=[_model_metric(item, as_float(item.value, "value")) for item in body.metrics if item.model_id],
     )
 
 
 def _check_sizes(body: LogBatch) -> None:
-    counted = (("metrics", body.metrics, MOST_METRICS), ("params", body.params, MOST_PARAMETERS), ("tags", body.tags, MOST_TAGS))
+    counted = (
+        ("metrics", body.metrics, MOST_METRICS),
+        ("params", body.params, MOST_PARAMETERS),
+        ("tags", body.tags, MOST_TAGS),
+    )
     for word, items, most in counted:
         if len(items) > most:
             raise Invalid(
@@ -326,7 +332,9 @@ def _there(place: CandidatePlace | None) -> CandidatePlace:
 # Runs
 
 
-def _create_run(installation: Installation, admission: Admission, _place: CandidatePlace | None, body: CreateRun) -> CreateCandidate:
+def _create_run(
+    installation: Installation, admission: Admission, _place: CandidatePlace | None, body: CreateRun
+) -> CreateCandidate:
     cuts = installation.settings.truncate_long_values
     tags = fitted_tags({tag.key: tag.value for tag in body.tags}, MOST_TAG, cuts=cuts)
     tagged = tags.get(NAME_TAG, "")
@@ -361,10 +369,14 @@ def experiment_number(text: str) -> int:
     return int(text)
 
 
-def _update_run(_installation: Installation, _admission: Admission, place: CandidatePlace | None, body: UpdateRun) -> UpdateCandidate:
+def _update_run(
+    _installation: Installation, _admission: Admission, place: CandidatePlace | None, body: UpdateRun
+) -> UpdateCandidate:
     status = None if body.status is None else _status(body.status)
     if len(body.run_name) > MOST_TAG:
-        raise Invalid(invalid_value(body.run_name, "run_name", f"It exceeds the maximum length of {MOST_TAG} characters."))
+        raise Invalid(
+            invalid_value(body.run_name, "run_name", f"It exceeds the maximum length of {MOST_TAG} characters.")
+        )
     return UpdateCandidate(_there(place), now_ms(), status=status, end_ms=body.end_time, name=body.run_name or None)
 
 

@@ -39,7 +39,7 @@ class GetHistory(msgspec.Struct):
 
 
 class History(msgspec.Struct, omit_defaults=True):
-    metrics: Sequence[Metric] = ()
+    metrics: list[Metric] = []
     next_page_token: str | None = None
 
 
@@ -109,7 +109,9 @@ def get_interval(asked: Asked, query: GetInterval) -> object:
     if (query.start_step is None) != (query.end_step is None):
         raise Invalid("If either start step or end step are specified, both must be specified.")
     if query.start_step is not None and query.end_step is not None and query.start_step > query.end_step:
-        raise Invalid(f"end_step must be greater than start_step. Found start_step={query.start_step} and end_step={query.end_step}.")
+        raise Invalid(
+            f"end_step must be greater than start_step. Found start_step={query.start_step} and end_step={query.end_step}."
+        )
     if not 1 <= query.max_results <= MOST_INTERVAL_POINTS:
         raise Invalid(f"max_results must be between 1 and {MOST_INTERVAL_POINTS}.")
     found: list[RunMetric] = []
@@ -168,7 +170,9 @@ def _values(points: Points) -> list[float | str]:
 
 def _token(points: Points) -> str:
     value = float(points.values[-1])
-    return encode_cursor([int(points.timestamps_ms[-1]), int(points.steps[-1]), None if math.isnan(value) else repr(value)])
+    return encode_cursor(
+        [int(points.timestamps_ms[-1]), int(points.steps[-1]), None if math.isnan(value) else repr(value)]
+    )
 
 
 def _after(points: Points, token: str) -> Points:

@@ -14,9 +14,7 @@ MOST_TAG = 8000
 MOST_EXPERIMENT_TAG = 20_000
 NAME = re.compile(r"[/\w.\- :]*")
 RUN_ID = re.compile(r"[A-Za-z0-9][\w-]{0,255}")
-BAD_NAME = (
-    "Names may only contain alphanumerics, underscores (_), dashes (-), periods (.), spaces ( ), colon(:) and slashes (/)."
-)
+BAD_NAME = "Names may only contain alphanumerics, underscores (_), dashes (-), periods (.), spaces ( ), colon(:) and slashes (/)."
 
 
 @functools.lru_cache(maxsize=65_536)

@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 from modelyard.domains.accounts.actor import Actor
 from modelyard.domains.namespaces.projects import get_project
 from modelyard.domains.namespaces.tables import Project
-from modelyard.entrypoints.mlflow.errors import EndpointNotFound, JSON_HEADERS, WrongMethod, error_answer
+from modelyard.entrypoints.mlflow.errors import JSON_HEADERS, EndpointNotFound, WrongMethod, error_answer
 from modelyard.entrypoints.mlflow.wire import decode_body, decode_query, encode
 from modelyard.entrypoints.request import Admission, Installation, Policy, UndeclaredRouteError, credentials_of
 from modelyard.platform.errors import Invalid, NotFound, TooLarge, Unauthenticated
@@ -151,7 +151,13 @@ class Routes:
         return declare
 
     def hot(
-        self, method: str, path: str, policy: Policy, handler: Callable[[Installation, Call, bytes, bytes], None], *, most_bytes: int
+        self,
+        method: str,
+        path: str,
+        policy: Policy,
+        handler: Callable[[Installation, Call, bytes, bytes], None],
+        *,
+        most_bytes: int,
     ) -> None:
         """Declare a hot route: its handler gets the installation, the call, the credentials and the project's name."""
         self.add(Route[Nothing](method, path, policy, hot=handler, most_bytes=most_bytes))
@@ -160,7 +166,8 @@ class Routes:
         self, method: str, path: str, policy: Policy
     ) -> Callable[[Callable[[StreamAsked], Asgi]], Callable[[StreamAsked], Asgi]]:
         """Declare the function below as a streaming route; it returns an ASGI application. A last `{path...}` takes
-        the rest of the path."""
+        the rest of the path.
+        """
 
         def declare(handler: Callable[[StreamAsked], Asgi]) -> Callable[[StreamAsked], Asgi]:
             self.add(Route[Nothing](method, path, policy, stream=handler))
@@ -269,7 +276,11 @@ class Dispatcher:
             if without_prefix(rest) is None and not is_below_project:
                 return None
             methods = self.routes.methods_of(name)
-            error = WrongMethod(f"Use {' or '.join(methods)} here.") if methods else EndpointNotFound(_no_endpoint(method, rest))
+            error = (
+                WrongMethod(f"Use {' or '.join(methods)} here.")
+                if methods
+                else EndpointNotFound(_no_endpoint(method, rest))
+            )
             return self._refuse(error), False
         route, variables = found
         if route.stream is not None:
@@ -298,7 +309,7 @@ class Dispatcher:
         """A cold route on its thread; the answer goes back to the event loop."""
         try:
             answer = self._answer(route, call, reference, variables)
-        except Exception as error:  # noqa: BLE001  # edge: every error becomes an answer
+        except Exception as error:  # edge: every error becomes an answer
             answer = error_answer(error)
         turn(call.reply, *answer)
 

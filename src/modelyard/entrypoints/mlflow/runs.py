@@ -1,6 +1,6 @@
 """The shapes in which a candidate travels as an MLflow run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import msgspec
 
@@ -41,9 +41,9 @@ class Metric(msgspec.Struct):
 class RunData(msgspec.Struct, omit_defaults=True):
     """The latest point of each metric, and all parameters and tags."""
 
-    metrics: Sequence[Metric] = ()
-    params: Sequence[KeyValue] = ()
-    tags: Sequence[KeyValue] = ()
+    metrics: list[Metric] = []
+    params: list[KeyValue] = []
+    tags: list[KeyValue] = []
 
 
 class DatasetShape(msgspec.Struct, omit_defaults=True):
@@ -61,7 +61,7 @@ class DatasetInput(msgspec.Struct, omit_defaults=True):
     """A dataset that went in, with tags such as its context."""
 
     dataset: DatasetShape
-    tags: Sequence[KeyValue] = ()
+    tags: list[KeyValue] = []
 
 
 class ModelInput(msgspec.Struct):
@@ -78,12 +78,12 @@ class ModelOutput(msgspec.Struct):
 
 
 class RunInputs(msgspec.Struct, omit_defaults=True):
-    dataset_inputs: Sequence[DatasetInput] = ()
-    model_inputs: Sequence[ModelInput] = ()
+    dataset_inputs: list[DatasetInput] = []
+    model_inputs: list[ModelInput] = []
 
 
 class RunOutputs(msgspec.Struct, omit_defaults=True):
-    model_outputs: Sequence[ModelOutput] = ()
+    model_outputs: list[ModelOutput] = []
 
 
 class Run(msgspec.Struct, omit_defaults=True):

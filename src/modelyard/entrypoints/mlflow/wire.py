@@ -152,7 +152,9 @@ def as_float(value: float | str, name: str) -> float:
         try:
             return float(value)
         except ValueError:
-            raise Invalid(invalid_value(value, name, "Please specify value as a valid double (64-bit floating point)")) from None
+            raise Invalid(
+                invalid_value(value, name, "Please specify value as a valid double (64-bit floating point)")
+            ) from None
     return float(value)
 
 

@@ -279,9 +279,12 @@ def _experiment(transaction: RawTransaction, creation: CreateCandidate) -> int |
     project_id, iid = creation.project_id, creation.experiment_iid
     if iid == DEFAULT_IID:
         transaction.insert_many(
-            EXPERIMENTS, [(project_id, DEFAULT_IID, DEFAULT_NAME, "", creation.creator_id, creation.now_ms, creation.now_ms)]
+            EXPERIMENTS,
+            [(project_id, DEFAULT_IID, DEFAULT_NAME, "", creation.creator_id, creation.now_ms, creation.now_ms)],
         )
-    rows = transaction.rows("SELECT id, deleted_at FROM experiments WHERE project_id = ? AND iid = ?", (project_id, iid))
+    rows = transaction.rows(
+        "SELECT id, deleted_at FROM experiments WHERE project_id = ? AND iid = ?", (project_id, iid)
+    )
     if not rows:
         return NotFound(f"No Experiment with id={iid} exists")
     experiment_id, deleted_at = rows[0]
@@ -386,7 +389,11 @@ def _keep_latest(
         key_ids, metrics.steps, metrics.timestamps_ms, metrics.values, strict=True
     ):
         seen = best.get(key_id)
-        if seen is None or step > seen[0] or (step == seen[0] and (timestamp_ms, _number(value)) > (seen[1], _number(seen[2]))):
+        if (
+            seen is None
+            or step > seen[0]
+            or (step == seen[0] and (timestamp_ms, _number(value)) > (seen[1], _number(seen[2])))
+        ):
             best[key_id] = (step, timestamp_ms, value)
     for key_id, point in best.items():
         other = latest.get((candidate_id, key_id))
