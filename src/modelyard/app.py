@@ -31,7 +31,7 @@ from modelyard.platform.http import (
 )
 from modelyard.platform.settings import Settings
 
-# The writing thread asks for the interpreter right after a flush; five milliseconds, the default, is longer than a flush.
+# The writing thread wants the interpreter back right after a flush; Python's five milliseconds are longer than that.
 SWITCH_INTERVAL_S = 0.0005
 
 log = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ def close(installation: Installation) -> None:
     installation.database.close()
 
 
-def serve(settings: Settings, *, announce: Callable[[str], None] = lambda line: print(line, flush=True)) -> None:
+def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
     """Run a server until it is told to stop. The data directory is locked and its schema up to date."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     installation = create_installation(settings)

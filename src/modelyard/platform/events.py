@@ -5,7 +5,7 @@ An event is a frozen dataclass of plain values. `subscriptions.py` says who hear
 
 import dataclasses
 from datetime import datetime
-from typing import Protocol
+from typing import Any, ClassVar, Protocol
 
 import msgspec
 from sqlalchemy import Index, String, Text, text
@@ -20,7 +20,7 @@ _encode = msgspec.json.Encoder().encode
 class Event(Protocol):
     """Any frozen dataclass; its class name is the kind of the event."""
 
-    __dataclass_fields__: dict[str, dataclasses.Field[object]]
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
 
 
 class EventRow(Table):

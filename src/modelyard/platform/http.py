@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Seque
 from dataclasses import dataclass
 from typing import Any, cast
 
+from uvicorn._types import HTTPScope
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import Server, ServerState
@@ -37,7 +38,7 @@ class Call:
 
     __slots__ = ("body", "client", "headers", "method", "path", "query", "reply")
 
-    def __init__(
+    def __init__(  # noqa: PLR0917  # made once a request; names would cost
         self,
         method: str,
         path: bytes,
@@ -229,7 +230,7 @@ class HttpProtocol(HttpToolsProtocol):
             return
         client = self.client[0] if self.client else ""
         call = Call(method, raw_path, query, self.headers, b"", client, _nowhere)
-        earlier = self.cycle
+        earlier = cast("RequestResponseCycle | None", self.cycle)
         cycle = _DirectCycle(self, direct, call, keep_alive=self.parser.should_keep_alive())
         self.cycle = cast("RequestResponseCycle", cycle)
         if earlier is None or earlier.response_complete:
@@ -269,7 +270,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _begin_scope(self) -> None:
         """What uvicorn prepares at the beginning of each message, only for those that need it."""
-        self.scope = {  # type: ignore[typeddict-item]  # uvicorn fills in the rest when the headers are complete
+        scope = {
             "type": "http",
             "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
             "http_version": "1.1",
@@ -280,6 +281,8 @@ class HttpProtocol(HttpToolsProtocol):
             "headers": self.headers,
             "state": self.app_state.copy(),
         }
+        # uvicorn fills in the rest when the headers are complete.
+        self.scope = cast("HTTPScope", scope)
 
 
 def _nowhere(_status: int, _body: bytes, _headers: Headers) -> None:

@@ -28,7 +28,7 @@ class DataLock:
         except OSError:
             os.close(descriptor)
             raise Conflict(
-                f"Another Modelyard server uses {self._path.parent}. Stop it first, or choose another directory with --data."
+                f"Another Modelyard server uses {self._path.parent}. Stop it, or choose another directory with --data."
             ) from None
         os.ftruncate(descriptor, 0)
         os.write(descriptor, str(os.getpid()).encode())

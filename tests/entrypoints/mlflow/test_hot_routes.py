@@ -100,34 +100,40 @@ def test_an_update_changes_only_what_it_names(post: Post, run_id: str) -> None:
     assert answer["run_info"]["run_name"] == "calm"
 
 
+METRIC = {"run_id": "RUN", "key": "a", "value": 1, "timestamp": 1}
+PARAMETER = {"key": "a", "value": "1"}
+BAD_VALUE = (400, "INVALID_PARAMETER_VALUE")
+MISSING = (404, "RESOURCE_DOES_NOT_EXIST")
+
+
 @pytest.mark.parametrize(
-    ("endpoint", "body", "status", "code", "text"),
+    ("endpoint", "body", "expected", "text"),
     [
-        ("runs/log-metric", {"key": "a", "value": 1, "timestamp": 1}, 400, "INVALID_PARAMETER_VALUE", "'run_id'"),
-        ("runs/log-metric", {"run_id": "nope", "key": "a", "value": 1, "timestamp": 1}, 404, "RESOURCE_DOES_NOT_EXIST", "nope"),
-        ("runs/log-metric", {"run_id": "RUN", "value": 1, "timestamp": 1}, 400, "INVALID_PARAMETER_VALUE", "'key'"),
-        ("runs/log-metric", {"run_id": "RUN", "key": "../a", "value": 1, "timestamp": 1}, 400, "INVALID_PARAMETER_VALUE", "../a"),
-        ("runs/log-metric", {"run_id": "RUN", "key": "k" * 251, "value": 1, "timestamp": 1}, 400, "INVALID_PARAMETER_VALUE", "250"),
-        ("runs/log-metric", {"run_id": "RUN", "key": "a", "value": "x", "timestamp": 1}, 400, "INVALID_PARAMETER_VALUE", "double"),
-        ("runs/log-metric", {"run_id": "RUN", "key": "a", "value": 1, "timestamp": 2**63}, 400, "INVALID_PARAMETER_VALUE", "timestamp"),
-        ("runs/log-metric", b"{nope", 400, "INVALID_PARAMETER_VALUE", "JSON"),
-        ("runs/log-metric", b'{"run_id": "RUN", "key": "a", "value": NaN, "timestamp": 1}', 400, "INVALID_PARAMETER_VALUE", "NaN"),
-        ("runs/log-batch", {"run_id": "RUN", "params": [{"key": "a", "value": "1"}] * 101}, 400, "INVALID_PARAMETER_VALUE", "100"),
-        ("runs/log-batch", {"run_id": "RUN", "params": [{"key": "a", "value": "1"}] * 2}, 400, "INVALID_PARAMETER_VALUE", "Duplicate"),
-        ("runs/create", {"experiment_id": "77"}, 404, "RESOURCE_DOES_NOT_EXIST", "77"),
-        ("runs/update", {"run_id": "RUN", "status": "DONE"}, 400, "INVALID_PARAMETER_VALUE", "DONE"),
-        ("runs/no-such-thing", {}, 404, "ENDPOINT_NOT_FOUND", "no-such-thing"),
+        ("runs/log-metric", {**METRIC, "run_id": None}, BAD_VALUE, "'run_id'"),
+        ("runs/log-metric", {**METRIC, "run_id": "nope"}, MISSING, "nope"),
+        ("runs/log-metric", {**METRIC, "key": None}, BAD_VALUE, "'key'"),
+        ("runs/log-metric", {**METRIC, "key": "../a"}, BAD_VALUE, "../a"),
+        ("runs/log-metric", {**METRIC, "key": "k" * 251}, BAD_VALUE, "250"),
+        ("runs/log-metric", {**METRIC, "value": "x"}, BAD_VALUE, "double"),
+        ("runs/log-metric", {**METRIC, "timestamp": 2**63}, BAD_VALUE, "timestamp"),
+        ("runs/log-metric", b"{nope", BAD_VALUE, "JSON"),
+        ("runs/log-metric", b'{"run_id": "RUN", "key": "a", "value": NaN, "timestamp": 1}', BAD_VALUE, "NaN"),
+        ("runs/log-batch", {"run_id": "RUN", "params": [PARAMETER] * 101}, BAD_VALUE, "100"),
+        ("runs/log-batch", {"run_id": "RUN", "params": [PARAMETER] * 2}, BAD_VALUE, "Duplicate"),
+        ("runs/create", {"experiment_id": "77"}, MISSING, "77"),
+        ("runs/update", {"run_id": "RUN", "status": "DONE"}, BAD_VALUE, "DONE"),
+        ("runs/no-such-thing", {}, (404, "ENDPOINT_NOT_FOUND"), "no-such-thing"),
     ],
-)  # fmt: skip
-def test_bad_input_is_answered_with_a_sentence(
-    post: Post, run_id: str, endpoint: str, body: object, status: int, code: str, text: str
+)
+def test_bad_input_is_answered_with_a_sentence(  # noqa: PLR0917  # parameters
+    post: Post, run_id: str, endpoint: str, body: object, expected: tuple[int, str], text: str
 ) -> None:
     if isinstance(body, bytes):
         body = body.replace(b"RUN", run_id.encode())
     elif isinstance(body, dict) and body.get("run_id") == "RUN":
         body = {**body, "run_id": run_id}
-    got, answer = post(endpoint, body)
-    assert (got, answer["error_code"]) == (status, code)
+    status, answer = post(endpoint, body)
+    assert (status, answer["error_code"]) == expected
     assert text in answer["message"]
 
 

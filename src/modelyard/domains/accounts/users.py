@@ -16,7 +16,30 @@ from modelyard.platform.events import publish
 USERNAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
 EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,190}")
 RESERVED = frozenset(
-    ["admin", "api", "assets", "dashboard", "explore", "groups", "health", "healthz", "help", "import", "login", "metrics", "new", "profile", "projects", "public", "readyz", "search", "snippets", "static", "users", "version"]
+    [
+        "admin",
+        "api",
+        "assets",
+        "dashboard",
+        "explore",
+        "groups",
+        "health",
+        "healthz",
+        "help",
+        "import",
+        "login",
+        "metrics",
+        "new",
+        "profile",
+        "projects",
+        "public",
+        "readyz",
+        "search",
+        "snippets",
+        "static",
+        "users",
+        "version",
+    ]
 )
 THEMES = frozenset({"system", "light", "dark"})
 

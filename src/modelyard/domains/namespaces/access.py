@@ -143,10 +143,9 @@ def standing(session: Session, actor: Actor, place: Place) -> Standing:
     allowed: set[Ability] = set()
     out_of_scope: set[Ability] = set()
     for ability, rule in RULES.items():
-        if not _allows(rule, place, role, is_visitor=is_visitor):
-            # Somebody who belongs only further down sees the group's name and nothing else of it.
-            if ability is not Ability.READ_PLACE:
-                continue
+        # Somebody who belongs only further down sees the group's name and nothing else of it.
+        if ability is not Ability.READ_PLACE and not _allows(rule, place, role, is_visitor=is_visitor):
+            continue
         if actor.scopes is None or actor.scopes & rule.scopes:
             allowed.add(ability)
         else:
@@ -170,7 +169,7 @@ def role_in(session: Session, actor: Actor, place: Place) -> Role:
     if actor.user_id is None:
         return Role.NONE
     if isinstance(place, Namespace):
-        here = Member.namespace_id.in_(lineage_ids(place.lineage))
+        here: ColumnElement[bool] = Member.namespace_id.in_(lineage_ids(place.lineage))
     else:
         lineage = session.scalar(select(Namespace.lineage).where(Namespace.id == place.namespace_id)) or ""
         here = or_(Member.project_id == place.id, Member.namespace_id.in_(lineage_ids(lineage)))
@@ -203,12 +202,12 @@ def _belongs_below(session: Session, actor: Actor, place: Place) -> bool:
     return bool(session.scalar(select(exists(in_group.where(mine)) | exists(in_project.where(mine)))))
 
 
-def visible_projects(actor: Actor) -> Select[tuple[Project]]:
+def visible_projects(actor: Actor) -> Select[Project]:
     """The projects that the actor may see: where every read of projects starts."""
     return select(Project).where(_sees_project(actor))
 
 
-def visible_namespaces(actor: Actor) -> Select[tuple[Namespace]]:
+def visible_namespaces(actor: Actor) -> Select[Namespace]:
     """The groups and personal places that the actor may see."""
     if actor.is_administrator:
         return select(Namespace)

@@ -184,7 +184,7 @@ def groups_below(
     limit: int = 20,
     offset: int = 0,
 ) -> tuple[list[Namespace], int]:
-    """Visible groups by path: all of them, the direct subgroups of `parent`, or all below it; and how many there are."""
+    """Visible groups by path, and how many there are: at the top, directly in `parent`, or at all levels below."""
     chosen = visible_namespaces(actor).where(Namespace.kind == "group")
     if parent is not None and all_levels:
         chosen = chosen.where(Namespace.lineage.startswith(parent.lineage, autoescape=True), Namespace.id != parent.id)

@@ -123,8 +123,9 @@ def members_of(
     limit: int = 100,
     offset: int = 0,
 ) -> tuple[list[Membership], int]:
-    """People with a role in `place`, by number; with `inherited` also those from groups above, each in their greatest
-    role. Bots of access tokens are members too, as in GitLab.
+    """People with a role in `place`, by number, and how many there are; bots of access tokens are members too.
+
+    With `inherited` also those from groups above, each in their greatest role.
 
     Raises:
         Forbidden, NotFound

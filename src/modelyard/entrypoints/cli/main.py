@@ -51,7 +51,7 @@ def serve(
     if not settings.is_postgresql:
         DataLock(settings.data).acquire()
     _upgraded(settings).close()
-    importlib.import_module("modelyard.app").serve(settings)
+    importlib.import_module("modelyard.app").serve(settings, announce=typer.echo)
 
 
 @app.command()

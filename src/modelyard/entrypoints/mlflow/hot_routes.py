@@ -133,7 +133,7 @@ Answer = Callable[[Operation, object], bytes]
 
 @dataclass(frozen=True)
 class HotRoute(Generic[Body]):
-    """How one hot route works: its body, the run it names, its operation, and the answer to that operation's outcome."""
+    """How one hot route works: its body, the run it names, its operation, the answer to the outcome."""
 
     kind: type[Body]
     decoder: msgspec.json.Decoder[Body]

@@ -109,9 +109,7 @@ def get_interval(asked: Asked, query: GetInterval) -> object:
     if (query.start_step is None) != (query.end_step is None):
         raise Invalid("If either start step or end step are specified, both must be specified.")
     if query.start_step is not None and query.end_step is not None and query.start_step > query.end_step:
-        raise Invalid(
-            f"end_step must be greater than start_step. Found start_step={query.start_step} and end_step={query.end_step}."
-        )
+        raise Invalid(f"end_step {query.end_step} must not be less than start_step {query.start_step}.")
     if not 1 <= query.max_results <= MOST_INTERVAL_POINTS:
         raise Invalid(f"max_results must be between 1 and {MOST_INTERVAL_POINTS}.")
     found: list[RunMetric] = []

@@ -14,7 +14,10 @@ MOST_TAG = 8000
 MOST_EXPERIMENT_TAG = 20_000
 NAME = re.compile(r"[/\w.\- :]*")
 RUN_ID = re.compile(r"[A-Za-z0-9][\w-]{0,255}")
-BAD_NAME = "Names may only contain alphanumerics, underscores (_), dashes (-), periods (.), spaces ( ), colon(:) and slashes (/)."
+BAD_NAME = (
+    "Names may only contain alphanumerics, underscores (_), dashes (-), periods (.), spaces ( ), colon(:)"
+    " and slashes (/)."
+)
 
 
 @functools.lru_cache(maxsize=65_536)
@@ -26,8 +29,9 @@ def trouble_with_name(name: str) -> str | None:
         return f"Names are at most {MOST_KEY} characters long; this one has {len(name)}."
     if not NAME.fullmatch(name):
         return BAD_NAME
-    if posixpath.normpath(name) != name or name == "." or name.startswith(("/", "..")):
-        return f"Names may be treated as files in certain cases, and must not resolve to other names: '{posixpath.normpath(name)}'."
+    plain = posixpath.normpath(name)
+    if plain != name or name == "." or name.startswith(("/", "..")):
+        return f"Names may be treated as files in certain cases, and must not resolve to other names: '{plain}'."
     return None
 
 

@@ -4,9 +4,9 @@ Served below a project's address (`/api/v4/projects/:id/ml/mlflow`) and at the s
 workspace that the client names, or the token's default project. `/api/2.0`, `/api/3.0`, `/ajax-api/…` and `preview/`
 are the same to us.
 
-A *cold* route is a function `(asked, body) -> answer` that runs on a thread; it opens its session with `asked.read()` or
-`asked.write()` and calls one use case. A *hot* route gets the call itself, on the event loop (`hot_routes.py`). Streams
-(artifacts) are ASGI and are found with `find_stream`.
+A *cold* route is a function `(asked, body) -> answer` that runs on a thread; it opens its session with `asked.read()`
+or `asked.write()` and calls one use case. A *hot* route gets the call itself, on the event loop (`hot_routes.py`).
+Streams (artifacts) are ASGI and are found with `find_stream`.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from modelyard.platform.errors import Invalid, NotFound, TooLarge, Unauthenticat
 from modelyard.platform.http import Asgi, Call, Direct, Headers
 
 Body = TypeVar("Body")
-BodyOf = TypeVar("BodyOf", contravariant=True)
+Body_contra = TypeVar("Body_contra", contravariant=True)
 
 PROJECT_PREFIX = b"/api/v4/projects/"
 MLFLOW_PREFIX = b"/ml/mlflow"
@@ -85,10 +85,10 @@ class Asked:
         return admission.actor, get_project(session, admission.actor, admission.project_id)
 
 
-class ColdHandler(Protocol[BodyOf]):
+class ColdHandler(Protocol[Body_contra]):
     """A function behind a cold route; the answer is a struct or mapping, encoded as JSON, or bytes as they are."""
 
-    def __call__(self, asked: Asked, body: BodyOf, /) -> object: ...
+    def __call__(self, asked: Asked, body: Body_contra, /) -> object: ...
 
 
 @dataclass(frozen=True)
@@ -165,8 +165,9 @@ class Routes:
     def stream(
         self, method: str, path: str, policy: Policy
     ) -> Callable[[Callable[[StreamAsked], Asgi]], Callable[[StreamAsked], Asgi]]:
-        """Declare the function below as a streaming route; it returns an ASGI application. A last `{path...}` takes
-        the rest of the path.
+        """Declare the function below as a streaming route; it returns an ASGI application.
+
+        A last `{path...}` takes the rest of the path.
         """
 
         def declare(handler: Callable[[StreamAsked], Asgi]) -> Callable[[StreamAsked], Asgi]:
@@ -255,7 +256,7 @@ class Dispatcher:
             return None
         reference, rest = address
         name = _route_name(rest)
-        found = self.routes.find(method, name) if name is not None else None
+        found = self.routes.find(method, name)
         if found is None or found[0].stream is None:
             return None
         route, variables = found
@@ -268,26 +269,22 @@ class Dispatcher:
             return None
         reference, rest = address
         name = _route_name(rest)
-        is_below_project = bool(reference)
-        if name is None:
-            return (self._refuse(EndpointNotFound(_no_endpoint(method, rest))), False) if is_below_project else None
         found = self.routes.find(method, name)
         if found is None:
-            if without_prefix(rest) is None and not is_below_project:
-                return None
-            methods = self.routes.methods_of(name)
-            error = (
-                WrongMethod(f"Use {' or '.join(methods)} here.")
-                if methods
-                else EndpointNotFound(_no_endpoint(method, rest))
-            )
-            return self._refuse(error), False
+            is_ours = bool(reference) or without_prefix(rest) is not None
+            return (self._refuse(self._missing(method, name)), False) if is_ours else None
         route, variables = found
         if route.stream is not None:
             return None
         if route.hot is not None:
             return self._hot(route, reference), True
         return self._cold(route, reference, variables), not variables
+
+    def _missing(self, method: str, name: str) -> Exception:
+        methods = self.routes.methods_of(name)
+        if methods:
+            return WrongMethod(f"Use {' or '.join(methods)} here.")
+        return EndpointNotFound(f"This server has no endpoint {method} {name[:200]}.")
 
     def _hot(self, route: Route[Any], reference: bytes) -> Direct:
         installation, handler = self.installation, route.hot
@@ -350,15 +347,11 @@ def _here() -> Turn:
     return asyncio.get_running_loop().call_soon_threadsafe
 
 
-def _route_name(rest: bytes) -> str | None:
+def _route_name(rest: bytes) -> str:
     name = without_prefix(rest)
     if name is not None:
         return name
     return unquote_to_bytes(rest).decode("utf-8", "surrogateescape")
-
-
-def _no_endpoint(method: str, rest: bytes) -> str:
-    return f"This server has no endpoint {method} {rest.decode('utf-8', 'replace')[:200]}."
 
 
 def _check_content_type(call: Call) -> None:

@@ -144,8 +144,6 @@ def as_float(value: float | str, name: str) -> float:
     Raises:
         Invalid
     """
-    if isinstance(value, float):
-        return value
     if isinstance(value, str):
         if value in SPECIAL:
             return SPECIAL[value]
@@ -155,7 +153,7 @@ def as_float(value: float | str, name: str) -> float:
             raise Invalid(
                 invalid_value(value, name, "Please specify value as a valid double (64-bit floating point)")
             ) from None
-    return float(value)
+    return value
 
 
 def float_text(value: float) -> float | str:

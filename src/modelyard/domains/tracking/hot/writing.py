@@ -1,4 +1,4 @@
-"""Writes a group of operations in one transaction. Whatever can refuse one of them is asked before it writes anything."""
+"""Writes a group of operations in one transaction; whatever can refuse one is asked before it writes anything."""
 
 import math
 from collections.abc import Iterable, Sequence
