@@ -13,7 +13,7 @@ import tomllib
 import venv
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -82,11 +82,11 @@ def run(*command: str | Path, extra: dict[str, str] | None = None) -> None:
 def _with_what_is_there(environment: Environment) -> Environment:
     """A developer's environment serves too, and is not stripped down to what serving needs."""
     is_developers = _read_stamp(environment.folder).startswith(f"{DEVELOPMENT.name} ")
-    return DEVELOPMENT if is_developers else environment
+    return replace(DEVELOPMENT, folder=environment.folder) if is_developers else environment
 
 
 def _is_current(environment: Environment) -> bool:
-    return environment.python.exists() and _read_stamp(environment.folder) == _fingerprint(environment)
+    return environment.python.exists() and _read_stamp(environment.folder) == fingerprint(environment)
 
 
 def _read_stamp(folder: Path) -> str:
@@ -94,7 +94,8 @@ def _read_stamp(folder: Path) -> str:
     return stamp.read_text(encoding="utf-8") if stamp.exists() else ""
 
 
-def _fingerprint(environment: Environment) -> str:
+def fingerprint(environment: Environment) -> str:
+    """A hash of what the environment is made from: Python, its locks, and how the project is packaged."""
     digest = hashlib.sha256(f"{sys.version_info[:2]} {environment.folder}".encode())
     for path in [_BOOTSTRAP, *(ROOT / "requirements" / lock for lock in environment.locks)]:
         digest.update(path.read_bytes())
@@ -126,7 +127,7 @@ def _make(environment: Environment) -> None:
     if environment.holds_project:
         editable = ("--no-deps", "--no-build-isolation", "--editable", ROOT)
         run(UV, "pip", "install", "--quiet", "--python", environment.python, *editable)
-    stamp.write_text(_fingerprint(environment), encoding="utf-8")
+    stamp.write_text(fingerprint(environment), encoding="utf-8")
 
 
 def _create_main_folder() -> None:

@@ -69,6 +69,8 @@ class Database:
         self.durability = durability
         self.is_sqlite = url.get_backend_name() == "sqlite"
         self.pen = threading.RLock()
+        # Counts the commits of this process that may have changed who may do what; caches of that compare it.
+        self.generation = 0
         if self.is_sqlite:
             self._reader = self._sqlite_engine(pool_size, writes=False)
             self._writer = self._sqlite_engine(1, writes=True)
@@ -90,7 +92,7 @@ class Database:
             yield session
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
+    def write(self, *, changes_access: bool = True) -> Iterator[Session]:
         """A session whose work is committed when the block ends, and undone when it raises.
 
         Do slow work (hashing a password, reading a file) before opening one: on SQLite nobody else writes meanwhile.
@@ -98,6 +100,7 @@ class Database:
         with self.pen_held(), translated(), Session(self._writer, expire_on_commit=False) as session:
             yield session
             session.commit()
+        self.generation += changes_access
 
     @contextmanager
     def pen_held(self) -> Iterator[None]:

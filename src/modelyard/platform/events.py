@@ -5,7 +5,7 @@ An event is a frozen dataclass of plain values. `subscriptions.py` says who hear
 
 import dataclasses
 from datetime import datetime
-from typing import Protocol
+from typing import Any, ClassVar, Protocol
 
 import msgspec
 from sqlalchemy import Index, String, Text, text
@@ -20,7 +20,7 @@ _encode = msgspec.json.Encoder().encode
 class Event(Protocol):
     """Any frozen dataclass; its class name is the kind of the event."""
 
-    __dataclass_fields__: dict[str, dataclasses.Field[object]]
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
 
 
 class EventRow(Table):
@@ -29,7 +29,10 @@ class EventRow(Table):
     __tablename__ = "events"
     __table_args__ = (
         Index(
-            "ix_events_waiting", "id", sqlite_where=text("handled_at IS NULL"), postgresql_where=text("handled_at IS NULL")
+            "ix_events_waiting",
+            "id",
+            sqlite_where=text("handled_at IS NULL"),
+            postgresql_where=text("handled_at IS NULL"),
         ),
         {"sqlite_autoincrement": True},
     )

@@ -57,6 +57,10 @@ class GroupCommit(Generic[Operation]):
         self._loop = loop
         self._thread.start()
 
+    def deliver_on(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        """From now on deliver outcomes on `loop`, for an event loop that begins after the lane or ends before it."""
+        self._loop = loop
+
     def stop(self) -> None:
         """Finish what was submitted, then end."""
         self._stopped = True

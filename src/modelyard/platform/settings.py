@@ -56,7 +56,8 @@ class Settings:
     token_max_days: Annotated[int, "Most days that a new access token may live."] = 365
     deletion_days: Annotated[int, "Days that deleted things can be restored."] = 30
     secret_key: Annotated[
-        str, "Key that guards tokens and sessions, at least 32 characters; empty: made once, kept in the data directory."
+        str,
+        "Key that guards tokens and sessions, at least 32 characters; empty: made once, kept in the data directory.",
     ] = ""
     log_format: Annotated[Literal["text", "json"], "How log lines are written."] = "text"
     log_level: Annotated[Literal["debug", "info", "warning", "error"], "Least level of written log lines."] = "info"

@@ -19,10 +19,39 @@ _hasher = PasswordHasher(time_cost=1, memory_cost=47_104, parallelism=1)
 _slots = threading.BoundedSemaphore(2)
 
 COMMON = frozenset(
-    """password password1 password12 password123 password1234 passwordpassword 123456789012 1234567890123 12345678901234
-    111111111111 000000000000 aaaaaaaaaaaa qwertyuiop12 qwertyuiopas qwertyuiop[] qwerty123456 1q2w3e4r5t6y abcdefghijkl
-    abcd12345678 abc123abc123 iloveyou1234 letmeinletme welcome12345 administrator adminadminadmin adminadmin12
-    changeme1234 changemechangeme modelyard1234 modelyardmodelyard correcthorsebatterystaple""".split()
+    [
+        "password",
+        "password1",
+        "password12",
+        "password123",
+        "password1234",
+        "passwordpassword",
+        "123456789012",
+        "1234567890123",
+        "12345678901234",
+        "111111111111",
+        "000000000000",
+        "aaaaaaaaaaaa",
+        "qwertyuiop12",
+        "qwertyuiopas",
+        "qwertyuiop[]",
+        "qwerty123456",
+        "1q2w3e4r5t6y",
+        "abcdefghijkl",
+        "abcd12345678",
+        "abc123abc123",
+        "iloveyou1234",
+        "letmeinletme",
+        "welcome12345",
+        "administrator",
+        "adminadminadmin",
+        "adminadmin12",
+        "changeme1234",
+        "changemechangeme",
+        "modelyard1234",
+        "modelyardmodelyard",
+        "correcthorsebatterystaple",
+    ]
 )
 
 
@@ -54,6 +83,7 @@ def password_matches(kept: str | None, password: str) -> bool:
         return False
     with _slots:
         try:
-            return _hasher.verify(kept or _hash_of_nobody(), password) and kept is not None
+            _hasher.verify(kept or _hash_of_nobody(), password)
         except (VerificationError, InvalidHashError):
             return False
+    return kept is not None

@@ -79,7 +79,9 @@ def actor_of_session(session: Session, key: ServerKey, secret: str, *, idle_s: i
         raise Unauthenticated("Your session has ended. Sign in again.")
     row, user = found
     moment = now()
-    is_over = row.last_seen_at + timedelta(seconds=idle_s) < moment or row.created_at + timedelta(seconds=most_s) < moment
+    is_over = (
+        row.last_seen_at + timedelta(seconds=idle_s) < moment or row.created_at + timedelta(seconds=most_s) < moment
+    )
     if is_over or user.state != "active":
         raise Unauthenticated("Your session has ended. Sign in again.")
     return _actor(user, row)
@@ -126,12 +128,21 @@ def check_first_administrator_link(session: Session, key: ServerKey, secret: str
     """
     link = session.get(OneTimeLink, key.digest(secret, purpose=LINK_PURPOSE))
     if link is None or link.used_at is not None or link.expires_at <= now() or link.purpose != FIRST_ADMINISTRATOR:
-        raise NotFound("This sign-up link is no longer valid. Restart the server, or run `modelyard admin sign-up-link`.")
+        raise NotFound(
+            "This sign-up link is no longer valid. Restart the server, or run `modelyard admin sign-up-link`."
+        )
     return link
 
 
 def sign_up_first_administrator(
-    session: Session, key: ServerKey, secret: str, *, username: str, name: str, email: str | None, password: PasswordHash
+    session: Session,
+    key: ServerKey,
+    secret: str,
+    *,
+    username: str,
+    name: str,
+    email: str | None,
+    password: PasswordHash,
 ) -> User:
     """Use the link up and make the administrator.
 
@@ -150,6 +161,4 @@ def sign_up_first_administrator(
 
 
 def _actor(user: User, row: WebSession) -> Actor:
-    return Actor(
-        user_id=user.id, username=user.username, is_administrator=user.is_administrator, session_id=row.id
-    )
+    return Actor(user_id=user.id, username=user.username, is_administrator=user.is_administrator, session_id=row.id)

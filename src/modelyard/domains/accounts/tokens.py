@@ -45,7 +45,7 @@ def create_personal_token(
     scopes: Iterable[str],
     expires_at: datetime | None = None,
     user: User | None = None,
-    lifetime: Lifetime = Lifetime(),  # noqa: B008  # frozen
+    lifetime: Lifetime = Lifetime(),  # frozen
 ) -> NewToken:
     """Make a token for the actor, or by an administrator for `user`.
 
@@ -61,7 +61,15 @@ def create_personal_token(
     if actor.is_bot:
         raise Forbidden("The token of a project or group cannot make personal tokens.")
     return issue_token(
-        session, actor, key, user_id=owner_id, kind="pat", name=name, scopes=scopes, expires_at=expires_at, lifetime=lifetime
+        session,
+        actor,
+        key,
+        user_id=owner_id,
+        kind="pat",
+        name=name,
+        scopes=scopes,
+        expires_at=expires_at,
+        lifetime=lifetime,
     )
 
 
@@ -189,9 +197,7 @@ def get_personal_token(session: Session, actor: Actor, token_id: int) -> AccessT
         NotFound
     """
     token = session.get(AccessToken, token_id)
-    may_see = token is not None and (
-        token.user_id == actor.user_id or (actor.is_administrator and token.kind == "pat")
-    )
+    may_see = token is not None and (token.user_id == actor.user_id or (actor.is_administrator and token.kind == "pat"))
     if token is None or not may_see:
         raise NotFound("There is no such token.")
     return token

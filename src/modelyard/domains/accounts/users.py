@@ -16,8 +16,30 @@ from modelyard.platform.events import publish
 USERNAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
 EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,190}")
 RESERVED = frozenset(
-    "admin api assets dashboard explore groups health healthz help import login metrics new profile projects public readyz "
-    "search snippets static users version".split()
+    [
+        "admin",
+        "api",
+        "assets",
+        "dashboard",
+        "explore",
+        "groups",
+        "health",
+        "healthz",
+        "help",
+        "import",
+        "login",
+        "metrics",
+        "new",
+        "profile",
+        "projects",
+        "public",
+        "readyz",
+        "search",
+        "snippets",
+        "static",
+        "users",
+        "version",
+    ]
 )
 THEMES = frozenset({"system", "light", "dark"})
 
@@ -173,8 +195,6 @@ def has_administrator(session: Session) -> bool:
     """Whether anybody can administer this server yet."""
     found = select(User.id).where(User.is_administrator, User.kind == "human", User.state == "active").limit(1)
     return session.scalar(found) is not None
-
-
 
 
 def _own_row(session: Session, actor: Actor) -> User:

@@ -78,9 +78,7 @@ RULES: dict[Ability, Rule] = {
     Ability.READ_TRACKING: Rule(Role.GUEST, _READ | _LOG, Feature.EXPERIMENTS, open_to_all=True),
     Ability.WRITE_TRACKING: Rule(Role.DEVELOPER, _WRITE | _LOG, Feature.EXPERIMENTS),
     Ability.READ_PACKAGES: Rule(Role.GUEST, _READ | _LOG | _REGISTRY, Feature.PACKAGES, open_to_all=True),
-    Ability.WRITE_PACKAGES: Rule(
-        Role.DEVELOPER, _WRITE | _LOG | frozenset({Scope.WRITE_REGISTRY}), Feature.PACKAGES
-    ),
+    Ability.WRITE_PACKAGES: Rule(Role.DEVELOPER, _WRITE | _LOG | frozenset({Scope.WRITE_REGISTRY}), Feature.PACKAGES),
     Ability.DELETE_PACKAGES: Rule(Role.MAINTAINER, _WRITE, Feature.PACKAGES),
     Ability.READ_MEMBERS: Rule(Role.GUEST, _READ, open_to_all=True),
     Ability.ADMIN_MEMBERS: Rule(Role.MAINTAINER, _WRITE),
@@ -145,10 +143,9 @@ def standing(session: Session, actor: Actor, place: Place) -> Standing:
     allowed: set[Ability] = set()
     out_of_scope: set[Ability] = set()
     for ability, rule in RULES.items():
-        if not _allows(rule, place, role, is_visitor=is_visitor):
-            # Somebody who belongs only further down sees the group's name and nothing else of it.
-            if ability is not Ability.READ_PLACE:
-                continue
+        # Somebody who belongs only further down sees the group's name and nothing else of it.
+        if ability is not Ability.READ_PLACE and not _allows(rule, place, role, is_visitor=is_visitor):
+            continue
         if actor.scopes is None or actor.scopes & rule.scopes:
             allowed.add(ability)
         else:
@@ -172,11 +169,13 @@ def role_in(session: Session, actor: Actor, place: Place) -> Role:
     if actor.user_id is None:
         return Role.NONE
     if isinstance(place, Namespace):
-        here = Member.namespace_id.in_(lineage_ids(place.lineage))
+        here: ColumnElement[bool] = Member.namespace_id.in_(lineage_ids(place.lineage))
     else:
         lineage = session.scalar(select(Namespace.lineage).where(Namespace.id == place.namespace_id)) or ""
         here = or_(Member.project_id == place.id, Member.namespace_id.in_(lineage_ids(lineage)))
-    level = session.scalar(select(func.max(Member.access_level)).where(Member.user_id == actor.user_id, here, lasting()))
+    level = session.scalar(
+        select(func.max(Member.access_level)).where(Member.user_id == actor.user_id, here, lasting())
+    )
     return Role(level or 0)
 
 
@@ -196,19 +195,19 @@ def _belongs_below(session: Session, actor: Actor, place: Place) -> bool:
         return False
     below = aliased(Namespace)
     in_group = select(Member.id).join(below, below.id == Member.namespace_id)
-    in_project = select(Member.id).join(Project, Project.id == Member.project_id).join(
-        below, below.id == Project.namespace_id
+    in_project = (
+        select(Member.id).join(Project, Project.id == Member.project_id).join(below, below.id == Project.namespace_id)
     )
     mine = and_(Member.user_id == actor.user_id, below.lineage.startswith(place.lineage, autoescape=True), lasting())
     return bool(session.scalar(select(exists(in_group.where(mine)) | exists(in_project.where(mine)))))
 
 
-def visible_projects(actor: Actor) -> Select[tuple[Project]]:
+def visible_projects(actor: Actor) -> Select[Project]:
     """The projects that the actor may see: where every read of projects starts."""
     return select(Project).where(_sees_project(actor))
 
 
-def visible_namespaces(actor: Actor) -> Select[tuple[Namespace]]:
+def visible_namespaces(actor: Actor) -> Select[Namespace]:
     """The groups and personal places that the actor may see."""
     if actor.is_administrator:
         return select(Namespace)
@@ -218,16 +217,23 @@ def visible_namespaces(actor: Actor) -> Select[tuple[Namespace]]:
     above, below = aliased(Namespace), aliased(Namespace)
     mine = and_(Member.user_id == actor.user_id, lasting())
     as_member_above = exists(
-        select(1).select_from(Member).join(above, above.id == Member.namespace_id)
+        select(1)
+        .select_from(Member)
+        .join(above, above.id == Member.namespace_id)
         .where(mine, Namespace.lineage.startswith(above.lineage))
     )
     as_member_below = exists(
-        select(1).select_from(Member).join(below, below.id == Member.namespace_id)
+        select(1)
+        .select_from(Member)
+        .join(below, below.id == Member.namespace_id)
         .where(mine, below.lineage.startswith(Namespace.lineage))
     )
     as_member_of_project = exists(
-        select(1).select_from(Member).join(Project, Project.id == Member.project_id)
-        .join(below, below.id == Project.namespace_id).where(mine, below.lineage.startswith(Namespace.lineage))
+        select(1)
+        .select_from(Member)
+        .join(Project, Project.id == Member.project_id)
+        .join(below, below.id == Project.namespace_id)
+        .where(mine, below.lineage.startswith(Namespace.lineage))
     )
     return select(Namespace).where(or_(open_ones, as_member_above, as_member_below, as_member_of_project))
 
@@ -242,8 +248,11 @@ def _sees_project(actor: Actor) -> ColumnElement[bool]:
     mine = and_(Member.user_id == actor.user_id, lasting())
     directly = exists(select(1).select_from(Member).where(mine, Member.project_id == Project.id))
     inherited = exists(
-        select(1).select_from(Member).join(above, above.id == Member.namespace_id)
-        .join(own, own.lineage.startswith(above.lineage)).where(mine, own.id == Project.namespace_id)
+        select(1)
+        .select_from(Member)
+        .join(above, above.id == Member.namespace_id)
+        .join(own, own.lineage.startswith(above.lineage))
+        .where(mine, own.id == Project.namespace_id)
     )
     return or_(open_ones, directly, inherited)
 
@@ -262,7 +271,10 @@ def projects_with(actor: Actor, least: Role) -> ColumnElement[bool]:
     mine = and_(Member.user_id == actor.user_id, Member.access_level >= least, lasting())
     directly = exists(select(1).select_from(Member).where(mine, Member.project_id == Project.id))
     inherited = exists(
-        select(1).select_from(Member).join(above, above.id == Member.namespace_id)
-        .join(own, own.lineage.startswith(above.lineage)).where(mine, own.id == Project.namespace_id)
+        select(1)
+        .select_from(Member)
+        .join(above, above.id == Member.namespace_id)
+        .join(own, own.lineage.startswith(above.lineage))
+        .where(mine, own.id == Project.namespace_id)
     )
     return or_(directly, inherited)

@@ -7,7 +7,14 @@ from modelyard.domains.accounts.actor import Actor
 from modelyard.domains.accounts.tables import User
 from modelyard.domains.namespaces.access import Ability, Role, require, visible_namespaces
 from modelyard.domains.namespaces.events import GroupChanged, GroupCreated, GroupDeleted
-from modelyard.domains.namespaces.names import MOST_DEPTH, checked_name, checked_path, checked_visibility, path_from, rank
+from modelyard.domains.namespaces.names import (
+    MOST_DEPTH,
+    checked_name,
+    checked_path,
+    checked_visibility,
+    path_from,
+    rank,
+)
 from modelyard.domains.namespaces.tables import Member, Namespace, Project
 from modelyard.platform.clock import now
 from modelyard.platform.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
@@ -78,9 +85,7 @@ def create_personal_namespace(session: Session, actor: Actor, user: User) -> Nam
         owner_id=user.id,
     )
     session.add(
-        Member(
-            user_id=user.id, namespace_id=place.id, access_level=Role.OWNER, created_by_id=user.id, created_at=now()
-        )
+        Member(user_id=user.id, namespace_id=place.id, access_level=Role.OWNER, created_by_id=user.id, created_at=now())
     )
     return place
 
@@ -179,7 +184,7 @@ def groups_below(
     limit: int = 20,
     offset: int = 0,
 ) -> tuple[list[Namespace], int]:
-    """Visible groups by path: all of them, the direct subgroups of `parent`, or all below it; and how many there are."""
+    """Visible groups by path, and how many there are: at the top, directly in `parent`, or at all levels below."""
     chosen = visible_namespaces(actor).where(Namespace.kind == "group")
     if parent is not None and all_levels:
         chosen = chosen.where(Namespace.lineage.startswith(parent.lineage, autoescape=True), Namespace.id != parent.id)
@@ -239,7 +244,9 @@ def _check_visibility_below(session: Session, group: Namespace, visibility: str)
         raise Invalid(f"A subgroup of a group that is {parent.visibility} cannot be {visibility}.")
     inside = Namespace.lineage.startswith(group.lineage, autoescape=True)
     below = set(session.scalars(select(Namespace.visibility).where(inside, Namespace.id != group.id)))
-    below |= set(session.scalars(select(Project.visibility).join(Namespace, Namespace.id == Project.namespace_id).where(inside)))
+    below |= set(
+        session.scalars(select(Project.visibility).join(Namespace, Namespace.id == Project.namespace_id).where(inside))
+    )
     if any(rank(other) > rank(visibility) for other in below):
         raise Invalid(f"Something inside this group is more visible than {visibility}. Change that first.")
 

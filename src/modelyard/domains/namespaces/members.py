@@ -123,8 +123,9 @@ def members_of(
     limit: int = 100,
     offset: int = 0,
 ) -> tuple[list[Membership], int]:
-    """People with a role in `place`, by number; with `inherited` also those from groups above, each in their greatest
-    role. Bots of access tokens are members too, as in GitLab.
+    """People with a role in `place`, by number, and how many there are; bots of access tokens are members too.
+
+    With `inherited` also those from groups above, each in their greatest role.
 
     Raises:
         Forbidden, NotFound
@@ -152,7 +153,9 @@ def members_of(
     return ordered[offset : offset + limit], len(ordered)
 
 
-def get_membership(session: Session, actor: Actor, place: Place, user_id: int, *, inherited: bool = False) -> Membership:
+def get_membership(
+    session: Session, actor: Actor, place: Place, user_id: int, *, inherited: bool = False
+) -> Membership:
     """One user's membership as `members_of` would list it.
 
     Raises:

@@ -8,9 +8,51 @@ from modelyard.platform.errors import Invalid
 PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
 VISIBILITIES = ("private", "internal", "public")
 RESERVED_AT_TOP = frozenset(
-    """- .well-known 404.html 422.html 500.html 502.html admin ajax-api api assets dashboard explore files get-artifact graphql
-    groups health healthz help import invites jwt login metrics model-versions new oauth oidc profile projects public readyz
-    robots.txt search sitemap snippets static unsubscribes uploads users v1 v2 version""".split()
+    [
+        "-",
+        ".well-known",
+        "404.html",
+        "422.html",
+        "500.html",
+        "502.html",
+        "admin",
+        "ajax-api",
+        "api",
+        "assets",
+        "dashboard",
+        "explore",
+        "files",
+        "get-artifact",
+        "graphql",
+        "groups",
+        "health",
+        "healthz",
+        "help",
+        "import",
+        "invites",
+        "jwt",
+        "login",
+        "metrics",
+        "model-versions",
+        "new",
+        "oauth",
+        "oidc",
+        "profile",
+        "projects",
+        "public",
+        "readyz",
+        "robots.txt",
+        "search",
+        "sitemap",
+        "snippets",
+        "static",
+        "unsubscribes",
+        "uploads",
+        "users",
+        "v1",
+        "v2",
+        "version",
+    ]
 )
 MOST_DEPTH = 20
 

@@ -110,7 +110,7 @@ ORDERS = {
 def search_projects(
     session: Session,
     actor: Actor,
-    wanted: ProjectFilter = ProjectFilter(),  # noqa: B008  # frozen
+    wanted: ProjectFilter = ProjectFilter(),  # frozen
     *,
     order_by: str = "created_at",
     descending: bool = True,
@@ -142,7 +142,9 @@ def search_projects(
         chosen = chosen.where(projects_with(actor, wanted.least))
     total = session.scalar(select(func.count()).select_from(chosen.subquery())) or 0
     column = ORDERS[order_by]
-    ordered = chosen.order_by(column.desc() if descending else column.asc(), Project.id.desc() if descending else Project.id)
+    ordered = chosen.order_by(
+        column.desc() if descending else column.asc(), Project.id.desc() if descending else Project.id
+    )
     rows = session.scalars(ordered.options(contains_eager(Project.namespace)).limit(limit).offset(offset))
     return list(rows), total
 

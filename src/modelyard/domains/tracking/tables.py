@@ -7,7 +7,18 @@ Times that clients send are whole milliseconds, taken as they come.
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Float, ForeignKey, Index, Integer, LargeBinary, SmallInteger, String, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    String,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from modelyard.platform.database import Identifier, Moment, Table
@@ -228,7 +239,9 @@ class LoggedModelMetric(Table):
 
     __tablename__ = "logged_model_metrics"
     __table_args__ = (
-        UniqueConstraint("logged_model_id", "candidate_id", "key", "timestamp_ms", "step", "dataset_name", "dataset_digest"),
+        UniqueConstraint(
+            "logged_model_id", "candidate_id", "key", "timestamp_ms", "step", "dataset_name", "dataset_digest"
+        ),
         {"sqlite_autoincrement": True},
     )
 

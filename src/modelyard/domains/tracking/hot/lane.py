@@ -27,6 +27,10 @@ class Lane:
         """Begin to write."""
         self._commits.start(loop)
 
+    def deliver_on(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        """From now on deliver outcomes on `loop`."""
+        self._commits.deliver_on(loop)
+
     def stop(self) -> None:
         """Write what was submitted, then end."""
         self._commits.stop()

@@ -1,8 +1,8 @@
 """Points of metrics in packed columns: how a segment is written, and chunks once they are folded.
 
-A segment is little-endian columns one after the other: key ids (uint32), steps (int64), timestamps (int64, milliseconds),
-values (float64); 28 bytes a point. A chunk has one key: steps and timestamps as differences, values as they are, each
-column with its bytes sorted by significance (the same byte of all numbers side by side), compressed with zstd.
+A segment is little-endian columns one after the other: key ids (uint32), steps (int64), timestamps (int64,
+milliseconds), values (float64); 28 bytes a point. A chunk has one key: steps and timestamps as differences, values as
+they are, each column with its bytes sorted by significance (the same byte of all numbers side by side), and zstd.
 """
 
 import struct

@@ -1,4 +1,4 @@
-"""Writes a group of operations in one transaction. Whatever can refuse one of them is asked before it writes anything."""
+"""Writes a group of operations in one transaction; whatever can refuse one is asked before it writes anything."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -20,6 +20,8 @@ from modelyard.platform.raw import Bulk, RawTransaction, Row, in_pieces, marks
 
 NAME_TAG = "mlflow.runName"
 COUNTER = "candidate"
+DEFAULT_IID = 0
+DEFAULT_NAME = "Default"
 
 SEGMENTS = Bulk("metric_segments", ("candidate_id", "points", "payload"), ("bigint", "int", "bytea"))
 LATEST = Bulk(
@@ -45,6 +47,12 @@ MODEL_METRICS = Bulk(
         *("dataset_name", "dataset_digest"),
     ),
     ("bigint", "bigint", "text", "bigint", "bigint", "float8", "text", "text"),
+    "ON CONFLICT DO NOTHING",
+)
+EXPERIMENTS = Bulk(
+    "experiments",
+    ("project_id", "iid", "name", "description", "creator_id", "created_at", "updated_at"),
+    ("bigint", "bigint", "text", "text", "bigint", "bigint", "bigint"),
     "ON CONFLICT DO NOTHING",
 )
 CANDIDATES = Bulk(
@@ -89,7 +97,8 @@ class GroupWriter:
     def _create(
         self, transaction: RawTransaction, creations: list[tuple[int, CreateCandidate]], outcomes: list[object]
     ) -> None:
-        experiments = {key: _experiment(transaction, *key) for key in {(c.project_id, c.experiment_iid) for _, c in creations}}
+        wanted = {(creation.project_id, creation.experiment_iid): creation for _, creation in creations}
+        experiments = {key: _experiment(transaction, creation) for key, creation in wanted.items()}
         accepted: list[tuple[int, CreateCandidate, int]] = []
         for index, creation in creations:
             found = experiments[creation.project_id, creation.experiment_iid]
@@ -265,9 +274,17 @@ def _states(transaction: RawTransaction, ids: Iterable[int]) -> dict[int, _State
     return found
 
 
-def _experiment(transaction: RawTransaction, project_id: int, iid: int) -> int | ModelyardError:
-    """The id of an active experiment, or why a candidate cannot be made in it."""
-    rows = transaction.rows("SELECT id, deleted_at FROM experiments WHERE project_id = ? AND iid = ?", (project_id, iid))
+def _experiment(transaction: RawTransaction, creation: CreateCandidate) -> int | ModelyardError:
+    """The id of an active experiment, or why a candidate cannot be made in it. The default one is made when missing."""
+    project_id, iid = creation.project_id, creation.experiment_iid
+    if iid == DEFAULT_IID:
+        transaction.insert_many(
+            EXPERIMENTS,
+            [(project_id, DEFAULT_IID, DEFAULT_NAME, "", creation.creator_id, creation.now_ms, creation.now_ms)],
+        )
+    rows = transaction.rows(
+        "SELECT id, deleted_at FROM experiments WHERE project_id = ? AND iid = ?", (project_id, iid)
+    )
     if not rows:
         return NotFound(f"No Experiment with id={iid} exists")
     experiment_id, deleted_at = rows[0]
@@ -372,7 +389,11 @@ def _keep_latest(
         key_ids, metrics.steps, metrics.timestamps_ms, metrics.values, strict=True
     ):
         seen = best.get(key_id)
-        if seen is None or step > seen[0] or (step == seen[0] and (timestamp_ms, _number(value)) > (seen[1], _number(seen[2]))):
+        if (
+            seen is None
+            or step > seen[0]
+            or (step == seen[0] and (timestamp_ms, _number(value)) > (seen[1], _number(seen[2])))
+        ):
             best[key_id] = (step, timestamp_ms, value)
     for key_id, point in best.items():
         other = latest.get((candidate_id, key_id))

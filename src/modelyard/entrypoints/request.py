@@ -1,0 +1,204 @@
+"""What all ways in share: the parts of a running server, who asks, and whether they may.
+
+Every route declares a `Policy`; one that does not cannot be mounted. The policy says who may knock; the use case behind
+it asks `require` for the very thing, so that no way in can forget it.
+"""
+
+import base64
+import binascii
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from sqlalchemy.orm import Session
+
+from modelyard.domains.accounts.actor import ANONYMOUS, Actor
+from modelyard.domains.accounts.sign_in import actor_of_session, note_session_use
+from modelyard.domains.accounts.tokens import actor_of_token, note_token_use
+from modelyard.domains.namespaces.access import Ability, Standing, standing
+from modelyard.domains.namespaces.place_tokens import default_project
+from modelyard.domains.namespaces.projects import get_project
+from modelyard.domains.namespaces.tables import Project
+from modelyard.domains.tracking.hot.lane import Lane
+from modelyard.platform.clock import now_ms
+from modelyard.platform.crypto import ServerKey
+from modelyard.platform.database import Database
+from modelyard.platform.errors import ModelyardError, NotFound, Unauthenticated
+from modelyard.platform.settings import Settings
+
+CACHE_SECONDS = 2.0
+MOST_CACHED = 10_000
+THREADS = 16
+USE_GRAIN_MS = 600_000
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Who may knock at a route. `ability` is what its use case will ask for in the place that the request names."""
+
+    ability: Ability | None = None
+    is_public: bool = False
+    reason: str = ""
+
+
+def public(reason: str) -> Policy:
+    """Open to anybody, with the reason why that is right."""
+    return Policy(is_public=True, reason=reason)
+
+
+def needs(ability: Ability) -> Policy:
+    """Open to whoever has this ability in the place that the request names."""
+    return Policy(ability=ability)
+
+
+SIGNED_IN = Policy(reason="Any signed-in user, about themselves or what they can see.")
+
+
+class UndeclaredRouteError(RuntimeError):
+    """A route without a policy: the server does not start with one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """An actor at a project: what a request that names both has to know. Valid for a moment only."""
+
+    actor: Actor
+    project_id: int
+    project_path: str
+    standing: Standing
+    expires: float
+    generation: int
+
+
+@dataclass
+class Installation:
+    """The parts of one running server. Assembled once, in `app.py`."""
+
+    settings: Settings
+    database: Database
+    key: ServerKey
+    lane: Lane
+    pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, thread_name_prefix="request"))
+    is_stopping: bool = False
+    _admissions: dict[tuple[bytes, bytes], Admission] = field(default_factory=dict)
+    _noted: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    def known_admission(self, credentials: bytes, reference: bytes) -> Admission | None:
+        """An admission from the last two seconds, unless something was changed since."""
+        found = self._admissions.get((credentials, reference))
+        if found is None or found.expires < time.monotonic() or found.generation != self.database.generation:
+            return None
+        return found
+
+    def admit(self, session: Session, actor: Actor, credentials: bytes, reference: bytes) -> Admission:
+        """Look an actor and a project up, and remember both for two seconds.
+
+        `reference` is a project's number or path, empty for the token's default project.
+
+        Raises:
+            NotFound
+        """
+        generation = self.database.generation
+        project = named_project(session, actor, reference.decode("utf-8", "replace"))
+        admission = Admission(
+            actor,
+            project.id,
+            project.full_path,
+            standing(session, actor, project),
+            time.monotonic() + CACHE_SECONDS,
+            generation,
+        )
+        if len(self._admissions) >= MOST_CACHED:
+            self._admissions.clear()
+        self._admissions[credentials, reference] = admission
+        return admission
+
+    def authenticate(self, session: Session, credentials: "Credentials") -> Actor:
+        """Who asks. Nobody at all is the anonymous actor; wrong credentials are refused.
+
+        Raises:
+            Unauthenticated
+        """
+        if credentials.token:
+            actor = actor_of_token(session, self.key, credentials.token)
+        elif credentials.cookie:
+            settings = self.settings
+            actor = actor_of_session(
+                session, self.key, credentials.cookie, idle_s=settings.session_idle_s, most_s=settings.session_max_s
+            )
+        else:
+            return ANONYMOUS
+        self._note_use(actor)
+        return actor
+
+    def _note_use(self, actor: Actor) -> None:
+        """Write down in the background, now and then, that a token or session is in use."""
+        kind, number = ("token", actor.token_id) if actor.token_id is not None else ("session", actor.session_id)
+        if number is None or self._noted.get((kind, number), 0) > now_ms() - USE_GRAIN_MS:
+            return
+        if len(self._noted) >= MOST_CACHED:
+            self._noted.clear()
+        self._noted[kind, number] = now_ms()
+        note: Callable[[Session, int], None] = note_token_use if kind == "token" else note_session_use
+        if not self.is_stopping:
+            self.pool.submit(self._write_use, note, number)
+
+    def _write_use(self, note: Callable[[Session, int], None], number: int) -> None:
+        with self.database.write(changes_access=False) as session:
+            note(session, number)
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a request shows of itself: a token, or a browser's cookie."""
+
+    token: str = ""
+    cookie: str = ""
+
+
+def credentials_of(
+    authorization: str | None, private_token: str | None = None, cookie: str | None = None
+) -> Credentials:
+    """From the headers `Authorization` (Bearer, or Basic with the token as password) and `PRIVATE-TOKEN`.
+
+    Raises:
+        Unauthenticated: the header cannot be read.
+    """
+    if private_token:
+        return Credentials(token=private_token.strip())
+    if not authorization:
+        return Credentials(cookie=cookie or "")
+    kind, _, rest = authorization.partition(" ")
+    if kind.lower() == "bearer":
+        return Credentials(token=rest.strip())
+    if kind.lower() == "basic":
+        try:
+            _, _, password = base64.b64decode(rest, validate=True).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            password = ""
+        if password:
+            return Credentials(token=password)
+    raise Unauthenticated("Send an access token as `Authorization: Bearer TOKEN`, or as the password of HTTP Basic.")
+
+
+def named_project(session: Session, actor: Actor, reference: str) -> Project:
+    """The project that a request names, by number or path; without a name the token's default project.
+
+    Raises:
+        NotFound
+    """
+    if reference:
+        return get_project(session, actor, reference)
+    project = default_project(session, actor)
+    if project is None:
+        raise NotFound(
+            "This address names no project. Use the project's own address as tracking URI"
+            " (…/api/v4/projects/ID/ml/mlflow), set MLFLOW_WORKSPACE to its path, or use a project's access token."
+        )
+    return project
+
+
+def is_hidden(error: ModelyardError, actor: Actor) -> bool:
+    """Whether an error should rather ask nobody in particular to sign in."""
+    return actor.is_anonymous and isinstance(error, NotFound)

@@ -1,0 +1,338 @@
+"""Requests that are answered without ASGI's ceremony, and a server protocol that gives slow clients an end.
+
+A *direct* route gets its request whole (a `Call`) and answers it with one `reply`, from any turn of the event loop. The
+same routes work under any ASGI server through `as_asgi`; under ours they skip scope, task and messages.
+"""
+
+import asyncio
+import http
+import logging
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from uvicorn._types import HTTPScope
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import Server, ServerState
+
+Headers = list[tuple[bytes, bytes]]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+HEADER_SECONDS = 10.0
+BODY_GRACE_SECONDS = 10.0
+LEAST_BODY_BYTES_PER_SECOND = 1024
+MOST_CONNECTIONS = 2000
+KEEP_ALIVE_SECONDS = 75
+
+log = logging.getLogger(__name__)
+
+_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in http.HTTPStatus}
+
+
+class Call:
+    """One request, complete. `path` and `query` are as they came, percent-encoded; names of headers are lower case."""
+
+    __slots__ = ("body", "client", "headers", "method", "path", "query", "reply")
+
+    def __init__(  # noqa: PLR0917  # made once a request; names would cost
+        self,
+        method: str,
+        path: bytes,
+        query: bytes,
+        headers: Headers,
+        body: bytes,
+        client: str,
+        reply: Callable[[int, bytes, Headers], None],
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.query = query
+        self.headers = headers
+        self.body = body
+        self.client = client
+        self.reply = reply
+
+    def header(self, name: bytes) -> bytes | None:
+        """The first header of that name."""
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Direct:
+    """A route that is answered directly: its handler, and the most bytes its body may have."""
+
+    handle: Callable[[Call], None]
+    most_bytes: int
+    too_large: Callable[[Call], None]
+
+
+Match = Callable[[str, bytes], Direct | None]
+
+
+def as_asgi(match: Match, fallback: Asgi) -> Asgi:
+    """An ASGI application that serves direct routes itself and leaves the others to `fallback`."""
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await fallback(scope, receive, send)
+            return
+        raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
+        direct = match(scope["method"], raw_path)
+        if direct is None:
+            await fallback(scope, receive, send)
+        else:
+            await _serve_direct(direct, raw_path, scope, receive, send)
+
+    return application
+
+
+async def _serve_direct(direct: Direct, raw_path: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+    answered: asyncio.Future[tuple[int, bytes, Headers]] = asyncio.get_running_loop().create_future()
+
+    def reply(status: int, body: bytes, headers: Headers) -> None:
+        if not answered.done():
+            answered.set_result((status, body, headers))
+
+    body = bytearray()
+    is_too_large = False
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return
+        body += message.get("body", b"")
+        is_too_large = is_too_large or len(body) > direct.most_bytes
+        if is_too_large:
+            body.clear()
+        if not message.get("more_body", False):
+            break
+    client = (scope.get("client") or ("", 0))[0]
+    call = Call(scope["method"], raw_path, scope["query_string"], list(scope["headers"]), bytes(body), client, reply)
+    (direct.too_large if is_too_large else direct.handle)(call)
+    status, content, headers = await answered
+    lengths = (b"content-length", str(len(content)).encode())
+    await send({"type": "http.response.start", "status": status, "headers": [*headers, lengths]})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else content})
+
+
+class _DirectCycle:
+    """Stands in uvicorn's protocol where a request's ASGI cycle would, so that pipelining stays uvicorn's business."""
+
+    __slots__ = (
+        *("body", "call", "direct", "disconnected", "flow_started", "keep_alive", "message_event", "more_body"),
+        *("on_response", "protocol", "response_complete", "waiting_for_100_continue"),
+    )
+
+    def __init__(self, protocol: "HttpProtocol", direct: Direct, call: Call, *, keep_alive: bool) -> None:
+        self.protocol = protocol
+        self.direct = direct
+        self.call = call
+        self.keep_alive = keep_alive
+        self.body = bytearray()
+        self.more_body = True
+        self.flow_started = False
+        self.response_complete = False
+        self.disconnected = False
+        self.message_event = _NoEvent
+        call.reply = self.reply
+
+    def advance(self) -> None:
+        """Handle the request once it is this one's turn and its body is there."""
+        if self.flow_started and not self.more_body and not self.response_complete:
+            self.call.body = bytes(self.body)
+            self.direct.handle(self.call)
+
+    def reply(self, status: int, body: bytes, headers: Headers) -> None:
+        """Answer, once; later answers and a client that is gone are let pass."""
+        if self.response_complete:
+            return
+        self.response_complete = True
+        if self.disconnected:
+            return
+        parts = [_STATUS_LINES[status], *self.protocol.default_lines()]
+        for name, value in headers:
+            parts += (name, b": ", value, b"\r\n")
+        if not self.keep_alive:
+            parts.append(b"connection: close\r\n")
+        parts += (b"content-length: ", str(len(body)).encode(), b"\r\n\r\n", body)
+        self.protocol.transport.write(b"".join(parts))
+        if not self.keep_alive:
+            self.protocol.transport.close()
+        self.protocol.on_response_complete()
+
+
+class _NoEvent:
+    """The event that an ASGI cycle waits on; a direct one does not wait."""
+
+    @staticmethod
+    def set() -> None:
+        """Nothing waits."""
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """uvicorn's protocol with direct routes, and deadlines for headers and bodies, which uvicorn has not."""
+
+    match: Match = staticmethod(lambda _method, _path: None)
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        # The moment by which the headers, or enough of the body, must have come; None while nothing is awaited.
+        self.deadline: float | None = None
+        self._lines: tuple[object, tuple[bytes, ...]] = (None, ())
+
+    def default_lines(self) -> tuple[bytes, ...]:
+        """The headers that every answer carries, such as the date, as lines."""
+        headers = self.server_state.default_headers
+        if self._lines[0] is not headers:
+            self._lines = (headers, tuple(b"%s: %s\r\n" % pair for pair in headers))
+        return self._lines[1]
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(cast("asyncio.Transport", transport))
+        if len(self.connections) > MOST_CONNECTIONS:
+            self.transport.write(
+                b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 2\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+            )
+            self.transport.close()
+            return
+        self.deadline = self.loop.time() + HEADER_SECONDS
+
+    def data_received(self, data: bytes) -> None:
+        if self.deadline is None:
+            self.deadline = self.loop.time() + HEADER_SECONDS
+        super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
+
+    def on_headers_complete(self) -> None:
+        raw_path, _, query = self.url.partition(b"?")
+        method = self.parser.get_method().decode("ascii")
+        direct = None if self.expect_100_continue else type(self).match(method, raw_path)
+        self.deadline = self.loop.time() + BODY_GRACE_SECONDS
+        if direct is None or self.parser.should_upgrade() or self.parser.get_http_version() != "1.1":
+            self._begin_scope()
+            super().on_headers_complete()
+            return
+        client = self.client[0] if self.client else ""
+        call = Call(method, raw_path, query, self.headers, b"", client, _nowhere)
+        earlier = cast("RequestResponseCycle | None", self.cycle)
+        cycle = _DirectCycle(self, direct, call, keep_alive=self.parser.should_keep_alive())
+        self.cycle = cast("RequestResponseCycle", cycle)
+        if earlier is None or earlier.response_complete:
+            cycle.flow_started = True
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
+
+    def on_body(self, body: bytes) -> None:
+        if self.deadline is not None:
+            self.deadline += len(body) / LEAST_BODY_BYTES_PER_SECOND
+        cycle: object = self.cycle
+        if not isinstance(cycle, _DirectCycle):
+            super().on_body(body)
+        elif not cycle.response_complete:
+            cycle.body += body
+            if len(cycle.body) > cycle.direct.most_bytes:
+                cycle.keep_alive = False
+                cycle.direct.too_large(cycle.call)
+
+    def on_message_complete(self) -> None:
+        self.deadline = None
+        cycle: object = self.cycle
+        if isinstance(cycle, _DirectCycle):
+            cycle.more_body = False
+            cycle.advance()
+        else:
+            super().on_message_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401  # uvicorn's signature
+        turn: object = cycle
+        if isinstance(turn, _DirectCycle):
+            turn.flow_started = True
+            turn.advance()
+        else:
+            super()._start_asgi_task(cycle, app)
+
+    def _begin_scope(self) -> None:
+        """What uvicorn prepares at the beginning of each message, only for those that need it."""
+        scope = {
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "http_version": "1.1",
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,
+            "root_path": self.root_path,
+            "headers": self.headers,
+            "state": self.app_state.copy(),
+        }
+        # uvicorn fills in the rest when the headers are complete.
+        self.scope = cast("HTTPScope", scope)
+
+
+def _nowhere(_status: int, _body: bytes, _headers: Headers) -> None:
+    """Where a call answers before it has a cycle."""
+
+
+def protocol_with(match: Match) -> type[HttpProtocol]:
+    """The protocol class of a server with these direct routes."""
+    return type("DirectHttpProtocol", (HttpProtocol,), {"match": staticmethod(match)})
+
+
+async def end_slow_clients(connections: Iterable[object]) -> None:
+    """Close, once a second and for ever, connections whose headers or body are overdue."""
+    loop = asyncio.get_running_loop()
+    while True:
+        await asyncio.sleep(1)
+        moment = loop.time()
+        for connection in list(connections):
+            if (
+                isinstance(connection, HttpProtocol)
+                and connection.deadline is not None
+                and connection.deadline < moment
+            ):
+                connection.deadline = None
+                connection.transport.close()
+
+
+class HttpServer(Server):
+    """uvicorn's server with the end of slow clients, and a word when it listens and when it begins to stop."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        listening: Callable[[], None] = lambda: None,
+        stopping: Callable[[], None] = lambda: None,
+    ) -> None:
+        super().__init__(config)
+        self._listening = listening
+        self._stopping = stopping
+        self._sweeper: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: Sequence[Any] | None = None) -> None:
+        await super().startup(sockets=list(sockets) if sockets else None)
+        if self.started:
+            self._sweeper = asyncio.create_task(end_slow_clients(self.server_state.connections))
+            self._listening()
+
+    async def shutdown(self, sockets: Sequence[Any] | None = None) -> None:
+        self._stopping()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        await super().shutdown(sockets=list(sockets) if sockets else None)
