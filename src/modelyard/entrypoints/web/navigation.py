@@ -1,0 +1,102 @@
+"""Where pages stand: the sidebar and breadcrumbs of a project or group, with what the actor may open."""
+
+from collections.abc import Iterable
+
+from sqlalchemy.orm import Session
+
+from modelyard.domains.accounts.actor import Actor
+from modelyard.domains.namespaces.access import Ability, Standing, standing
+from modelyard.domains.namespaces.groups import ancestors_of
+from modelyard.domains.namespaces.tables import Namespace, Project
+from modelyard.entrypoints.web.chrome import Link, NavigationSection, Surroundings
+from modelyard.entrypoints.web.visit import Where
+
+EXPERIMENTS = "/-/ml/experiments"
+PACKAGES = "/-/packages"
+PROJECT_MEMBERS = "/-/project_members"
+GROUP_MEMBERS = "/-/group_members"
+ACCESS_TOKENS = "/-/settings/access_tokens"  # noqa: S105  # an address
+SETTINGS = "/-/settings/general"
+
+_Item = tuple[str, str, str, Ability, str]
+_ITEMS: dict[str, tuple[tuple[str, tuple[_Item, ...]], ...]] = {
+    "project": (
+        ("", (("Overview", "", "house", Ability.READ_PLACE, "g o"),)),
+        (
+            "Machine learning",
+            (
+                ("Experiments", EXPERIMENTS, "flask-conical", Ability.READ_TRACKING, "g e"),
+                ("Packages", PACKAGES, "package", Ability.READ_PACKAGES, "g p"),
+            ),
+        ),
+        (
+            "Manage",
+            (
+                ("Members", PROJECT_MEMBERS, "users", Ability.READ_MEMBERS, "g m"),
+                ("Access tokens", ACCESS_TOKENS, "key-round", Ability.ADMIN_TOKENS, "g t"),
+                ("Settings", SETTINGS, "settings", Ability.UPDATE_PLACE, "g s"),
+            ),
+        ),
+    ),
+    "group": (
+        ("", (("Overview", "", "house", Ability.READ_PLACE, "g o"),)),
+        (
+            "Manage",
+            (
+                ("Members", GROUP_MEMBERS, "users", Ability.READ_MEMBERS, "g m"),
+                ("Access tokens", ACCESS_TOKENS, "key-round", Ability.ADMIN_TOKENS, "g t"),
+                ("Settings", SETTINGS, "settings", Ability.UPDATE_PLACE, "g s"),
+            ),
+        ),
+    ),
+}
+
+
+def project_url(project: Project) -> str:
+    return f"/{project.full_path}"
+
+
+def namespace_url(namespace: Namespace) -> str:
+    """A group's page, or that of a person's own place."""
+    return f"/groups/{namespace.full_path}" if namespace.kind == "group" else f"/{namespace.full_path}"
+
+
+def in_project(
+    session: Session, actor: Actor, project: Project, current: str, *, title: Iterable[str] = (), way: Iterable[Link] = ()
+) -> tuple[Where, Standing]:
+    """A page of a project below the item `current`, and what the actor may do there.
+
+    `title` names what the page shows, innermost first; `way` are the crumbs after the project's.
+    """
+    found = standing(session, actor, project)
+    place = Surroundings("project", project.name, project_url(project), _sections("project", project_url(project), current, found))
+    above = tuple(Link(row.name, namespace_url(row)) for row in ancestors_of(session, actor, project.namespace))
+    crumbs = (*above, Link(project.name, place.url), *way)
+    return Where((*title, project.name, project.namespace.full_path), place, crumbs), found
+
+
+def in_namespace(
+    session: Session, actor: Actor, namespace: Namespace, current: str, *, title: Iterable[str] = (), way: Iterable[Link] = ()
+) -> tuple[Where, Standing]:
+    """The same for a group, or a person's own place, which has an overview only."""
+    found = standing(session, actor, namespace)
+    url = namespace_url(namespace)
+    sections = _sections("group", url, current, found)
+    place = Surroundings("group", namespace.name, url, sections if namespace.kind == "group" else sections[:1])
+    crumbs = tuple(Link(row.name, namespace_url(row)) for row in ancestors_of(session, actor, namespace))
+    return Where((*title, namespace.name), place, (*crumbs, *way)), found
+
+
+def _sections(kind: str, url: str, current: str, found: Standing) -> tuple[NavigationSection, ...]:
+    shown = (
+        NavigationSection(
+            heading,
+            tuple(
+                Link(label, url + path, symbol, current=label == current, shortcut=keys)
+                for label, path, symbol, ability, keys in items
+                if ability in found.abilities
+            ),
+        )
+        for heading, items in _ITEMS[kind]
+    )
+    return tuple(section for section in shown if section.links)

@@ -1,0 +1,168 @@
+"""The table of pages, and what happens around each: proof of origin, a thread, and errors as pages.
+
+Every page declares its policy; one that does not cannot be mounted.
+"""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from jinja2 import Environment
+from starlette.applications import Starlette
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from modelyard.entrypoints.request import Installation, Policy, UndeclaredRouteError
+from modelyard.entrypoints.web.assets import URL_PREFIX, load_assets
+from modelyard.entrypoints.web.errors import answer_crash, answer_error
+from modelyard.entrypoints.web.security import CSRF_FIELD, CSRF_HEADER, SAFE_METHODS, check_csrf, check_origin
+from modelyard.entrypoints.web.static import StaticFiles
+from modelyard.entrypoints.web.templating import template_environment
+from modelyard.entrypoints.web.visit import Visit
+from modelyard.platform.errors import ModelyardError, NotFound, TooLarge
+
+Handler = Callable[[Visit], Response]
+StreamHandler = Callable[[Visit], Awaitable[Response]]
+MOST_FORM_BYTES = 1024 * 1024
+_FORM_KINDS = ("application/x-www-form-urlencoded", "multipart/form-data")
+_MISSING = "There is no page at this address."
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PageRoute:
+    """One page: `path` as Starlette writes it. A streaming one runs on the event loop and reads its own body."""
+
+    method: str
+    path: str
+    policy: Policy
+    handler: Handler | None = None
+    stream: StreamHandler | None = None
+
+
+class Pages:
+    """All pages; the files of nouns add theirs with `get`, `post` and `stream`."""
+
+    def __init__(self) -> None:
+        self.all: list[PageRoute] = []
+
+    def add(self, route: PageRoute) -> None:
+        """Mount a page.
+
+        Raises:
+            UndeclaredRouteError: it says nothing about who may see it.
+        """
+        if route.policy.ability is None and not route.policy.reason:
+            raise UndeclaredRouteError(f"{route.method} {route.path} declares no policy.")
+        self.all.append(route)
+
+    def get(self, path: str, policy: Policy, handler: Handler) -> None:
+        self.add(PageRoute("GET", path, policy, handler))
+
+    def post(self, path: str, policy: Policy, handler: Handler) -> None:
+        self.add(PageRoute("POST", path, policy, handler))
+
+    def stream(self, method: str, path: str, policy: Policy, handler: StreamHandler) -> None:
+        """Declare a page that answers, or is sent, piece by piece."""
+        self.add(PageRoute(method, path, policy, stream=handler))
+
+
+def create_pages(installation: Installation, pages: Pages) -> Starlette:
+    """The pages as an ASGI application; anything that is none of them answers with the page for that."""
+    templates = template_environment(load_assets())
+    edge = _Edge(installation, templates)
+    routes = [Route(URL_PREFIX + "{name:path}", StaticFiles(), methods=["GET"])]
+    routes += [Route(page.path, edge.endpoint(page), methods=[page.method]) for page in pages.all]
+    return Starlette(routes=routes, exception_handlers={HTTPException: edge.no_page})
+
+
+class _Edge:
+    """Runs pages for requests of one installation."""
+
+    def __init__(self, installation: Installation, templates: Environment) -> None:
+        self._installation = installation
+        self._templates = templates
+
+    def endpoint(self, page: PageRoute) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(request: Request) -> Response:
+            visit = Visit(self._installation, self._templates, request)
+            try:
+                if request.method not in SAFE_METHODS:
+                    await self._admit(visit, has_form=page.handler is not None)
+                if page.stream is not None:
+                    return await page.stream(visit)
+                return await self._on_thread(page.handler, visit)
+            except ModelyardError as error:
+                return await self._on_thread(lambda asked: _shown(asked, error), visit)
+            except ClientDisconnect:
+                raise
+            except Exception:  # edge: a page that fails is answered, and the log says why
+                return await self._crashed(visit)
+
+        return answer
+
+    async def no_page(self, request: Request, fault: Exception) -> Response:
+        """An address, or a method, that no page has."""
+        visit = Visit(self._installation, self._templates, request)
+        response = await self._on_thread(lambda asked: _shown(asked, NotFound(_MISSING)), visit)
+        if isinstance(fault, HTTPException) and fault.status_code == 405:  # noqa: PLR2004  # the method is wrong
+            response.status_code = 405
+            response.headers.update(fault.headers or {})
+        return response
+
+    async def _admit(self, visit: Visit, *, has_form: bool) -> None:
+        """Prove that an unsafe request comes from one of our own pages, and read its form."""
+        check_origin(visit.request)
+        if has_form:
+            visit.form = await _read_form(visit.request)
+        given = visit.request.headers.get(CSRF_HEADER) or visit.field(CSRF_FIELD)
+        check_csrf(self._installation.key, visit.known_cookie, given)
+
+    async def _on_thread(self, handler: Handler | None, visit: Visit) -> Response:
+        assert handler is not None  # noqa: S101  # a page has a handler or a stream
+        return await asyncio.get_running_loop().run_in_executor(self._installation.pool, handler, visit)
+
+    async def _crashed(self, visit: Visit) -> Response:
+        request_id = secrets.token_hex(6)
+        log.exception("page failed", extra={"request_id": request_id, "path": visit.path})
+        return await self._on_thread(lambda asked: answer_crash(asked, request_id), visit)
+
+
+def _shown(visit: Visit, error: ModelyardError) -> Response:
+    """An error page in the chrome of whoever asked; who that is may not be known yet."""
+    with contextlib.suppress(ModelyardError), visit.installation.database.read() as session:
+        visit.identify(session)
+    return answer_error(visit, error)
+
+
+async def _read_form(request: Request) -> FormData:
+    """The fields of a form.
+
+    Raises:
+        TooLarge
+    """
+    if not request.headers.get("content-type", "").startswith(_FORM_KINDS):
+        return FormData()
+    size = 0
+    chunks: list[bytes] = []
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > MOST_FORM_BYTES:
+            raise TooLarge("A form has at most 1 MiB.")
+        chunks.append(chunk)
+    replayed = Request(request.scope, _replay(b"".join(chunks)))
+    return await replayed.form(max_files=0, max_fields=200)
+
+
+def _replay(body: bytes) -> Callable[[], Awaitable[dict[str, object]]]:
+    async def receive() -> dict[str, object]:  # noqa: RUF029  # ASGI's signature
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive

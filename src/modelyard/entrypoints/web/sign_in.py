@@ -1,0 +1,129 @@
+"""Signing in and out, and the one-time page of the first administrator."""
+
+from starlette.responses import Response
+
+from modelyard.domains.accounts.actor import SYSTEM
+from modelyard.domains.accounts.passwords import LEAST_CHARACTERS, hash_password
+from modelyard.domains.accounts.sign_in import (
+    SignedIn,
+    check_first_administrator_link,
+    end_session,
+    sign_up_first_administrator,
+    start_session,
+    verified_user_id,
+)
+from modelyard.domains.namespaces.groups import create_personal_namespace
+from modelyard.entrypoints.request import public
+from modelyard.entrypoints.web.chrome import FormState
+from modelyard.entrypoints.web.errors import status_of
+from modelyard.entrypoints.web.routing import Pages
+from modelyard.entrypoints.web.security import local_path
+from modelyard.entrypoints.web.throttle import SignInThrottle
+from modelyard.entrypoints.web.visit import VISITOR_COOKIE, Visit, Where
+from modelyard.platform.errors import Conflict, Invalid, ModelyardError, Unauthenticated
+
+SIGN_UP_PATH = "/-/first_administrator"
+
+
+def mount(pages: Pages) -> None:
+    """Add the pages of this file."""
+    throttle = SignInThrottle()
+    at_the_door = public("Whoever signs in is not signed in yet.")
+    pages.get("/users/sign_in", at_the_door, show_sign_in)
+    pages.post("/users/sign_in", at_the_door, lambda visit: sign_in(visit, throttle))
+    pages.post("/users/sign_out", public("Ends the caller's own session and nothing else."), sign_out)
+    by_link = public("The link's secret, printed on the server's console, is the proof.")
+    pages.get(SIGN_UP_PATH, by_link, show_sign_up)
+    pages.post(SIGN_UP_PATH, by_link, sign_up)
+
+
+def show_sign_in(visit: Visit) -> Response:
+    with visit.read():
+        pass
+    following = local_path(visit.query("next"))
+    return visit.go(following) if visit.viewer else _sign_in_page(visit, FormState(), following)
+
+
+def sign_in(visit: Visit, throttle: SignInThrottle) -> Response:
+    """Check the password and give the browser a session of its own; what it had before is worth nothing."""
+    login, following = visit.field("login"), local_path(visit.field("next"))
+    client = visit.request.client.host if visit.request.client else ""
+    try:
+        throttle.check(client, login)
+        with visit.installation.database.read() as session:
+            user_id = verified_user_id(session, username=login, password=visit.field("password"))
+    except ModelyardError as refused:
+        return _sign_in_page(visit, FormState(visit.fields(), problem=refused.message), following, status_of(refused))
+    with visit.installation.database.write(changes_access=False) as session:
+        signed_in = start_session(
+            session, visit.installation.key, user_id, user_agent=visit.request.headers.get("user-agent", "")
+        )
+    return _with_session(visit, visit.go(following), signed_in, remember=bool(visit.field("remember")))
+
+
+def sign_out(visit: Visit) -> Response:
+    with visit.write(changes_access=False) as (session, actor):
+        end_session(session, actor)
+    response = visit.go("/users/sign_in")
+    response.delete_cookie(visit.session_cookie, secure=visit.is_tls, httponly=True, samesite="lax")
+    return response
+
+
+def show_sign_up(visit: Visit) -> Response:
+    with visit.installation.database.read() as session:
+        check_first_administrator_link(session, visit.installation.key, visit.query("token"))
+    return _sign_up_page(visit, FormState(), visit.query("token"))
+
+
+def sign_up(visit: Visit) -> Response:
+    """Make the administrator that the link stands for, with a place of their own, and sign them in."""
+    key, secret, username = visit.installation.key, visit.query("token"), visit.field("username")
+    try:
+        with visit.installation.database.read() as session:
+            check_first_administrator_link(session, key, secret)
+        password = hash_password(visit.field("password"), username=username)
+        with visit.installation.database.write() as session:
+            user = sign_up_first_administrator(
+                session, key, secret,
+                username=username, name=visit.field("name"), email=visit.field("email"), password=password,
+            )  # fmt: skip
+            create_personal_namespace(session, SYSTEM, user)
+            signed_in = start_session(session, key, user.id, user_agent=visit.request.headers.get("user-agent", ""))
+    except (Invalid, Conflict) as refused:
+        return _sign_up_page(visit, FormState(visit.fields(), problem=refused.message), secret, status_of(refused))
+    return _with_session(visit, visit.go("/"), signed_in, remember=False)
+
+
+def _sign_in_page(visit: Visit, form: FormState, following: str, status: int = 200) -> Response:
+    return visit.page(
+        "sign_in/sign_in.html",
+        Where(("Sign in",)),
+        status=422 if status == status_of(Unauthenticated("")) else status,
+        form_state=form,
+        next=following,
+        server_name=visit.request.headers.get("host", ""),
+    )
+
+
+def _sign_up_page(visit: Visit, form: FormState, secret: str, status: int = 200) -> Response:
+    return visit.page(
+        "sign_in/sign_up.html",
+        Where(("First administrator",)),
+        status=status,
+        form_state=form,
+        action=f"{SIGN_UP_PATH}?token={secret}",
+        least_password_length=LEAST_CHARACTERS,
+    )
+
+
+def _with_session(visit: Visit, response: Response, signed_in: SignedIn, *, remember: bool) -> Response:
+    response.set_cookie(
+        visit.session_cookie,
+        signed_in.secret,
+        max_age=visit.installation.settings.session_max_s if remember else None,
+        httponly=True,
+        samesite="lax",
+        secure=visit.is_tls,
+    )
+    response.delete_cookie(VISITOR_COOKIE)
+    return response
