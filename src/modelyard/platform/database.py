@@ -156,6 +156,8 @@ class Database:
             "temp_store = MEMORY",
             "cache_size = -16384",
             "journal_size_limit = 67108864",
+            # A background task checkpoints; this is for the case that it cannot keep up.
+            "wal_autocheckpoint = 16384",
             f"query_only = {'OFF' if writes else 'ON'}",
         ):
             connection.execute(f"PRAGMA {pragma}")
