@@ -358,7 +358,9 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_candidates_changed", "candidates", ["experiment_id", "updated_ms"], unique=False)
-    op.create_index("ix_candidates_newest", "candidates", ["experiment_id", "start_ms", "run_id"], unique=False)
+    op.create_index(
+        "ix_candidates_newest", "candidates", ["experiment_id", sa.text("start_ms DESC"), "run_id"], unique=False
+    )
 
     op.create_table(
         "datasets",
