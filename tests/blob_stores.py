@@ -14,14 +14,9 @@ from modelyard.platform.ids import hex_id
 from modelyard.platform.settings import Settings
 from modelyard.platform.storage.blobs import BlobStore
 from modelyard.platform.storage.opening import open_blob_store
+from tests.conftest import free_port
 
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def answers(port: int) -> bool:

@@ -237,9 +237,8 @@ class LocalBlobWriter:
             blob = self._file.close()
             with _disk_trouble():
                 self._store.adopt(self._file.path, blob)
-        except BaseException:
+        finally:
             self._file.discard()
-            raise
         return blob
 
 
@@ -259,9 +258,8 @@ class LocalPartWriter:
             part = self._file.close()
             with _disk_trouble():
                 self._store.place_part(self._file.path, self._path)
-        except BaseException:
+        finally:
             self._file.discard()
-            raise
         return StoredPart(self._number, part.sha256, part.size_bytes)
 
 

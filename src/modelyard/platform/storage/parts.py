@@ -22,13 +22,11 @@ def join_parts(
                 check.update(chunk)
                 writer.write(chunk)
             _check(part, check.result())
+        return writer.finish()
     except MissingBlobError as error:
-        writer.discard()
         raise Conflict("A part is missing. Upload it again.") from error
-    except BaseException:
+    finally:
         writer.discard()
-        raise
-    return writer.finish()
 
 
 def _check(part: StoredPart, found: StoredBlob) -> None:

@@ -52,9 +52,9 @@ async def receive(
                 await incoming.write(b"".join(gathered))
                 gathered, gathered_bytes = [], 0
         return await incoming.finish(b"".join(gathered))
-    except BaseException:
-        await incoming.discard()
-        raise
+    finally:
+        if not incoming.is_finished:
+            await incoming.discard()
 
 
 def check_size(size_bytes: int, most_bytes: int) -> None:
@@ -75,6 +75,10 @@ class _Incoming(Generic[Stored]):
         self._writer: Writer[Stored] | None = None
         self._step: Future[None] | None = None
         self._stored: list[Stored] = []
+
+    @property
+    def is_finished(self) -> bool:
+        return bool(self._stored)
 
     async def write(self, data: bytes) -> None:
         """Begin to write `data`, once what was begun before is done."""
