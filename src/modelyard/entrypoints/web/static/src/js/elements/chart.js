@@ -1,0 +1,336 @@
+/** `<my-chart src="…" label="loss">` draws one metric over its steps: a line of last values and the band between the
+ * smallest and the largest value of each bucket. The server reduces, for the range that is visible; this only draws.
+ *
+ * Drag to zoom, double-click to see everything. With the keyboard: arrows move the cursor, Home and End go to the ends,
+ * + and - zoom around the cursor, 0 resets, `t` shows the same numbers as a table. Buttons of the surrounding
+ * `.chart-card` do the same: `data-chart="log"`, `"table"`, `"reset"`.
+ */
+
+import uPlot from "uplot";
+
+import { announce, make } from "modelyard/dom.js";
+import { formatValue } from "modelyard/numbers.js";
+
+/** @typedef {{ x: number[], last: (number | null)[], min: (number | null)[], max: (number | null)[],
+ *   points: number, unplotted: number }} Series */
+
+const HEIGHT_PX = 196;
+const MARKERS_UP_TO = 60;
+const TABLE_ROWS = 25;
+const ZOOM = 0.5;
+const reach = new IntersectionObserver(
+  (entries) => {
+    for (const entry of entries) if (entry.isIntersecting) /** @type {Chart} */ (entry.target).load();
+  },
+  { rootMargin: "200px" },
+);
+
+/** Canvas needs real colours, and `light-dark()` is only resolved on an element. @param {string} token */
+function colour(token, alpha = 1) {
+  const probe = make("span", { hidden: true });
+  document.body.append(probe);
+  probe.style.color = alpha === 1 ? `var(${token})` : `color-mix(in srgb, var(${token}) ${alpha * 100}%, transparent)`;
+  const { color } = getComputedStyle(probe);
+  probe.remove();
+  return color;
+}
+
+class Chart extends HTMLElement {
+  /** @type {uPlot | null} */
+  #plot = null;
+  /** @type {Series | null} */
+  #series = null;
+  /** @type {[number, number] | null} */
+  #range = null;
+  #log = false;
+  #loading = false;
+  #tip = make("dl", { class: "chart-tip", hidden: true });
+  #resize = new ResizeObserver(() => this.#plot?.setSize(this.#size));
+
+  connectedCallback() {
+    this.tabIndex = 0;
+    this.setAttribute("role", "img");
+    this.setAttribute("aria-roledescription", "line chart");
+    reach.observe(this);
+    this.#resize.observe(this);
+    this.addEventListener("keydown", this.#key);
+    this.#card?.addEventListener("click", this.#control);
+    document.addEventListener("theme-change", this.#draw);
+    document.addEventListener("live-update", this.#reload);
+  }
+
+  disconnectedCallback() {
+    reach.unobserve(this);
+    this.#resize.disconnect();
+    this.removeEventListener("keydown", this.#key);
+    this.#card?.removeEventListener("click", this.#control);
+    document.removeEventListener("theme-change", this.#draw);
+    document.removeEventListener("live-update", this.#reload);
+    this.#plot?.destroy();
+    this.#plot = null;
+  }
+
+  get #card() {
+    return this.closest(".chart-card");
+  }
+
+  get #label() {
+    return this.getAttribute("label") ?? "value";
+  }
+
+  get #size() {
+    const style = getComputedStyle(this);
+    return {
+      width: Math.max(120, this.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight)),
+      height: HEIGHT_PX,
+    };
+  }
+
+  /** Fetch and draw, once; later calls do nothing until something changes. */
+  async load() {
+    if (this.#series || this.#loading) return;
+    await this.#fetch();
+  }
+
+  #reload = () => {
+    if (this.#series) void this.#fetch();
+  };
+
+  async #fetch() {
+    this.#loading = true;
+    const url = new URL(this.getAttribute("src") ?? "", location.href);
+    const [from, to] = this.#range ?? [];
+    const wanted = { buckets: Math.min(1000, Math.round(this.#size.width)), from, to };
+    for (const [name, value] of Object.entries(wanted)) {
+      if (value !== undefined) url.searchParams.set(name, String(value));
+    }
+    try {
+      const answer = await fetch(url, { headers: { Accept: "application/json" } });
+      if (!answer.ok) throw new Error(`${answer.status}`);
+      this.#series = await answer.json();
+      this.#draw();
+    } catch {
+      this.#say(`The points of ${this.#label} could not be loaded. Reload the page to try again.`);
+    } finally {
+      this.#loading = false;
+    }
+  }
+
+  /** @param {string} sentence */
+  #say(sentence) {
+    this.#plot?.destroy();
+    this.#plot = null;
+    this.replaceChildren(make("p", { class: "chart-note" }, sentence));
+  }
+
+  #draw = () => {
+    if (!this.#series) return;
+    const { x, points } = this.#series;
+    if (!x.length) {
+      this.#say(points ? "No point lies in this range." : "No finite value was logged.");
+      return;
+    }
+    this.#plot?.destroy();
+    this.replaceChildren(this.#tip);
+    this.#plot = new uPlot(this.#options(), /** @type {any} */ (this.#columns()), this);
+    this.#showNote();
+    if (!this.#tableBox?.hidden) this.#fillTable();
+  };
+
+  /** What cannot stand on a logarithmic axis is left out of the drawing, and said. */
+  #columns() {
+    const { x, last, min, max } = /** @type {Series} */ (this.#series);
+    const fit = (/** @type {(number | null)[]} */ values) =>
+      this.#log ? values.map((value) => (value !== null && value > 0 ? value : null)) : values;
+    return [x, fit(max), fit(min), fit(last)];
+  }
+
+  #showNote() {
+    const note = this.#card?.querySelector("[data-chart-note]");
+    if (!note) return;
+    const { last, unplotted } = /** @type {Series} */ (this.#series);
+    const below = this.#log ? last.filter((value) => value !== null && value <= 0).length : 0;
+    const parts = [];
+    if (unplotted) parts.push(`${unplotted} values are NaN or infinite and not drawn`);
+    if (below) parts.push(`${below} values at or below zero do not fit a log axis`);
+    note.textContent = parts.join("; ");
+  }
+
+  #options() {
+    const [ink, grid, text] = [colour("--chart-1"), colour("--chart-grid"), colour("--muted")];
+    const { x } = /** @type {Series} */ (this.#series);
+    const axis = { stroke: text, font: "11px 'Inter Variable', sans-serif", grid: { stroke: grid, width: 1 } };
+    const ticks = { stroke: grid, width: 1, size: 4 };
+    return {
+      ...this.#size,
+      padding: [8, 6, 0, 0],
+      legend: { show: false },
+      cursor: { y: false, points: { size: 7 }, drag: { x: true, y: false, setScale: false } },
+      scales: { x: { time: false, range: this.#xRange }, y: { distr: this.#log ? 3 : 1 } },
+      axes: [
+        { ...axis, ticks, size: 28, values: (/** @type {uPlot} */ _, /** @type {number[]} */ at) => at.map(stepLabel) },
+        { ...axis, ticks, size: 52, values: (/** @type {uPlot} */ _, /** @type {number[]} */ at) => at.map(tickLabel) },
+      ],
+      series: [
+        {},
+        { label: "max", stroke: "transparent", points: { show: false } },
+        { label: "min", stroke: "transparent", points: { show: false } },
+        { label: this.#label, stroke: ink, width: 1.5, points: { show: x.length <= MARKERS_UP_TO, size: 4, fill: ink } },
+      ],
+      bands: [{ series: [1, 2], fill: colour("--chart-1", 0.18) }],
+      hooks: { setCursor: [this.#point], setSelect: [this.#selected], ready: [this.#ready] },
+    };
+  }
+
+  /** A single step needs some width to stand in. */
+  #xRange = (/** @type {uPlot} */ _plot, /** @type {number} */ low, /** @type {number} */ high) =>
+    low === high ? [low - 1, high + 1] : [low, high];
+
+  #ready = (/** @type {uPlot} */ plot) => {
+    plot.over.addEventListener("dblclick", () => this.#zoomTo(null));
+  };
+
+  #selected = (/** @type {uPlot} */ plot) => {
+    const { left, width } = plot.select;
+    if (width < 4) return;
+    const range = /** @type {[number, number]} */ ([plot.posToVal(left, "x"), plot.posToVal(left + width, "x")]);
+    plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+    this.#zoomTo(range);
+  };
+
+  /** @param {[number, number] | null} range */
+  #zoomTo(range) {
+    this.#range = range ? [Math.floor(range[0]), Math.ceil(range[1])] : null;
+    const reset = this.#card?.querySelector('[data-chart="reset"]');
+    if (reset instanceof HTMLElement) reset.hidden = !range;
+    void this.#fetch();
+  }
+
+  #point = (/** @type {uPlot} */ plot) => {
+    const { idx, left } = plot.cursor;
+    const shown = idx !== null && idx !== undefined && left !== undefined && left >= 0;
+    this.#tip.hidden = !shown;
+    if (!shown) return;
+    this.#tip.replaceChildren(
+      ...this.#facts(idx).flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]),
+    );
+    const x = left + plot.over.offsetLeft;
+    const beyond = x + this.#tip.offsetWidth + 24 > this.clientWidth;
+    this.#tip.style.left = `${beyond ? x - this.#tip.offsetWidth - 8 : x + 16}px`;
+  };
+
+  /**
+   * Name and value of what stands at one place of the curve.
+   * @param {number} index
+   * @returns {[string, string][]}
+   */
+  #facts(index) {
+    const { x, last, min, max } = /** @type {Series} */ (this.#series);
+    const facts = /** @type {[string, string][]} */ ([
+      ["step", x[index].toLocaleString("en")],
+      [this.#label, formatValue(last[index])],
+    ]);
+    if (min[index] !== max[index]) facts.push(["range", `${formatValue(min[index])} – ${formatValue(max[index])}`]);
+    return facts;
+  }
+
+  #key = (/** @type {KeyboardEvent} */ event) => {
+    const plot = this.#plot;
+    if (!plot || !this.#series || event.target !== this) return;
+    const end = this.#series.x.length - 1;
+    const at = plot.cursor.idx ?? 0;
+    const page = Math.max(1, Math.round(end / 10));
+    const moves = {
+      ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: end, PageDown: at + page, PageUp: at - page,
+    };
+    if (event.key in moves) this.#moveTo(Math.min(end, Math.max(0, moves[/** @type {keyof moves} */ (event.key)])));
+    else if (event.key === "+") this.#zoomAround(this.#series.x[at], ZOOM);
+    else if (event.key === "-") this.#zoomAround(this.#series.x[at], 1 / ZOOM);
+    else if (event.key === "0") this.#zoomTo(null);
+    else if (event.key === "t") this.#toggle("table");
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
+
+  /** @param {number} index */
+  #moveTo(index) {
+    const plot = /** @type {uPlot} */ (this.#plot);
+    const { x } = /** @type {Series} */ (this.#series);
+    plot.setCursor({ left: plot.valToPos(x[index], "x"), top: plot.over.clientHeight / 2 });
+    announce(this.#facts(index).map((fact) => fact.join(" ")).join(", "));
+  }
+
+  /**
+   * @param {number} middle
+   * @param {number} factor
+   */
+  #zoomAround(middle, factor) {
+    const { min = 0, max = 1 } = /** @type {uPlot} */ (this.#plot).scales.x;
+    const half = (((max ?? 1) - (min ?? 0)) / 2) * factor;
+    this.#zoomTo([middle - half, middle + half]);
+  }
+
+  #control = (/** @type {Event} */ event) => {
+    const button = event.target instanceof Element ? event.target.closest("[data-chart]") : null;
+    if (button instanceof HTMLElement) this.#toggle(button.dataset.chart ?? "");
+  };
+
+  /** @param {string} what */
+  #toggle(what) {
+    if (what === "reset") {
+      this.#zoomTo(null);
+      return;
+    }
+    const button = this.#card?.querySelector(`[data-chart="${what}"]`);
+    const pressed = button?.getAttribute("aria-pressed") !== "true";
+    button?.setAttribute("aria-pressed", String(pressed));
+    if (what === "log") {
+      this.#log = pressed;
+      this.#draw();
+    }
+    if (what === "table" && this.#tableBox) {
+      this.#tableBox.hidden = !pressed;
+      if (pressed) this.#fillTable();
+    }
+  }
+
+  get #tableBox() {
+    const box = this.#card?.querySelector("[data-chart-table]");
+    return box instanceof HTMLElement ? box : null;
+  }
+
+  /** The same numbers in at most 25 rows, evenly chosen, the last one included. */
+  #fillTable() {
+    if (!this.#series) return;
+    const count = this.#series.x.length;
+    const rows = Math.min(count, TABLE_ROWS);
+    const chosen = Array.from({ length: rows }, (_, row) => Math.round((row * (count - 1)) / Math.max(1, rows - 1)));
+    const { x, last, min, max } = this.#series;
+    const body = chosen.map((index) =>
+      make(
+        "tr",
+        {},
+        make("th", { scope: "row", class: "num" }, x[index].toLocaleString("en")),
+        ...[last, min, max].map((values) => make("td", { class: "num" }, formatValue(values[index]))),
+      ),
+    );
+    const head = ["Step", "Last", "Min", "Max"].map((name) => make("th", { scope: "col", class: "num" }, name));
+    this.#tableBox?.replaceChildren(
+      make("table", { class: "table" }, make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...body)),
+    );
+  }
+}
+
+/** @param {number} step */
+function stepLabel(step) {
+  if (!Number.isInteger(step)) return "";
+  return Math.abs(step) >= 10_000 ? `${step / 1000}k` : step.toLocaleString("en");
+}
+
+/** @param {number | null} value */
+function tickLabel(value) {
+  return value === null ? "" : formatValue(value).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
+}
+
+customElements.define("my-chart", Chart);

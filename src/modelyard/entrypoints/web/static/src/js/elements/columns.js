@@ -1,0 +1,73 @@
+/** `<my-columns>` around the form of the column picker: a search field, whole groups at once, and the order.
+ * Without it the form still works: ticked boxes are the columns. */
+
+class Columns extends HTMLElement {
+  connectedCallback() {
+    this.addEventListener("input", this.#changed);
+    this.addEventListener("click", this.#pressed);
+    this.addEventListener("formdata", this.#join);
+  }
+
+  disconnectedCallback() {
+    this.removeEventListener("input", this.#changed);
+    this.removeEventListener("click", this.#pressed);
+    this.removeEventListener("formdata", this.#join);
+  }
+
+  #changed = (/** @type {Event} */ event) => {
+    const field = /** @type {HTMLInputElement} */ (event.target);
+    if (field.type === "search") this.#filter(field.value.trim().toLowerCase());
+    else if (field.type === "checkbox" && field.checked) this.#show(field);
+  };
+
+  /** @param {string} words */
+  #filter(words) {
+    for (const option of this.querySelectorAll(".column-option")) {
+      /** @type {HTMLElement} */ (option).hidden = !option.textContent?.toLowerCase().includes(words);
+    }
+    for (const group of this.querySelectorAll(".column-group")) {
+      /** @type {HTMLElement} */ (group).hidden = !group.querySelector(".column-option:not([hidden])");
+    }
+  }
+
+  /** A newly ticked column goes to the end of the shown ones. @param {HTMLInputElement} box */
+  #show(box) {
+    const shown = this.querySelector("[data-shown]");
+    const option = box.closest(".column-option");
+    if (shown && option && option.parentElement !== shown) shown.append(option);
+    box.focus();
+  }
+
+  /** `cols=a&cols=b` is what a form sends; `cols=a,b` is what people can read. Keys with commas keep the long form. */
+  #join = (/** @type {FormDataEvent} */ event) => {
+    const columns = event.formData.getAll("cols").map(String);
+    if (columns.length && !columns.some((name) => name.includes(","))) event.formData.set("cols", columns.join(","));
+  };
+
+  #pressed = (/** @type {MouseEvent} */ event) => {
+    const button = event.target instanceof Element ? event.target.closest("button") : null;
+    if (!button) return;
+    const option = button.closest(".column-option");
+    if (button.dataset.move === "up" && option?.previousElementSibling) option.previousElementSibling.before(option);
+    if (button.dataset.move === "down" && option?.nextElementSibling) option.nextElementSibling.after(option);
+    if (button.dataset.move) {
+      event.preventDefault();
+      button.focus();
+    }
+    if (button.dataset.all) this.#setAll(button.closest(".column-group"), button.dataset.all === "on");
+  };
+
+  /**
+   * @param {Element | null} group
+   * @param {boolean} checked
+   */
+  #setAll(group, checked) {
+    for (const box of group?.querySelectorAll(".column-option:not([hidden]) input") ?? []) {
+      const field = /** @type {HTMLInputElement} */ (box);
+      field.checked = checked;
+      if (checked) this.#show(field);
+    }
+  }
+}
+
+customElements.define("my-columns", Columns);

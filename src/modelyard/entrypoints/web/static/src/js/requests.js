@@ -1,0 +1,48 @@
+/** htmx in our hands: which markup it may trust, what every request carries, and what happens when one fails. */
+
+import htmx from "htmx.org";
+
+import { csrfToken } from "modelyard/dom.js";
+import { showToast } from "modelyard/toasts.js";
+
+const UNREACHABLE = "The server did not answer. Nothing was changed; try again in a moment.";
+
+/** htmx only asks our own origin (mode "same-origin"), so its markup is the server's; scripts in it never run. */
+function trustedMarkup() {
+  const rules = { createHTML: (/** @type {string} */ markup) => markup, createScript: () => "" };
+  return "trustedTypes" in window ? window.trustedTypes.createPolicy("modelyard", rules) : rules;
+}
+
+/** Expressions in attributes are not used; the content policy would refuse them anyway. */
+function refuseToEvaluate() {
+  throw new Error("Expressions in htmx attributes are switched off.");
+}
+
+/** Empty fields of a filter form would only lengthen the address. */
+function dropEmptyFields(/** @type {FormData} */ body) {
+  for (const [name, value] of [...body.entries()]) {
+    if (value === "" && body.getAll(name).length === 1) body.delete(name);
+  }
+}
+
+export function startRequests() {
+  htmx.registerExtension("modelyard", {
+    init: (/** @type {any} */ api) => api.initSecurity(trustedMarkup(), refuseToEvaluate, refuseToEvaluate),
+  });
+  document.addEventListener("htmx:config:request", (/** @type {any} */ event) => {
+    const { request } = event.detail.ctx;
+    if (request.method === "GET") dropEmptyFields(request.body);
+    else request.headers["X-CSRF-Token"] = csrfToken();
+  });
+  document.addEventListener("htmx:error", () => showToast(UNREACHABLE, { failed: true }));
+}
+
+/**
+ * Load a region of this very page again from the server.
+ * @param {string} id
+ * @param {{ url?: string, morph?: boolean }} [options] `morph` keeps focus, scroll positions and charts where they are.
+ */
+export async function refreshRegion(id, { url = location.pathname + location.search, morph = false } = {}) {
+  const target = document.getElementById(id);
+  if (target) await htmx.ajax("GET", url, { source: target, target, swap: morph ? "outerMorph" : "outerHTML" });
+}
