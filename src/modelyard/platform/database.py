@@ -24,6 +24,17 @@ from modelyard.platform.clock import from_ms, to_ms
 from modelyard.platform.errors import Busy, Conflict, Invalid, ModelyardError, Unavailable
 from modelyard.platform.settings import Settings
 
+# Session is here for the ways in, which hold one and never import SQLAlchemy.
+__all__ = [
+    "Database",
+    "Identifier",
+    "Moment",
+    "Session",
+    "Table",
+    "open_database",
+    "translated",
+]
+
 BUSY_TIMEOUT_MS = 10_000
 PEN_TIMEOUT_S = 30.0
 SQLITE_FILE = "modelyard.sqlite3"
@@ -156,6 +167,8 @@ class Database:
             "temp_store = MEMORY",
             "cache_size = -16384",
             "journal_size_limit = 67108864",
+            # A background task checkpoints; this is for the case that it cannot keep up.
+            "wal_autocheckpoint = 16384",
             f"query_only = {'OFF' if writes else 'ON'}",
         ):
             connection.execute(f"PRAGMA {pragma}")

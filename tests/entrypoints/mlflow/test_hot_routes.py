@@ -125,7 +125,7 @@ MISSING = (404, "RESOURCE_DOES_NOT_EXIST")
         ("runs/no-such-thing", {}, (404, "ENDPOINT_NOT_FOUND"), "no-such-thing"),
     ],
 )
-def test_bad_input_is_answered_with_a_sentence(  # noqa: PLR0917  # parameters
+def test_bad_input_is_answered_with_a_sentence(  # parameters
     post: Post, run_id: str, endpoint: str, body: object, expected: tuple[int, str], text: str
 ) -> None:
     if isinstance(body, bytes):

@@ -7,6 +7,9 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from modelyard.platform.database import Identifier, Moment, Table
 
+# Compared byte by byte on both engines, so that all paths below a folder are one range of the index.
+Path = String(1024).with_variant(String(1024, collation="C"), "postgresql")
+
 
 class Blob(Table):
     """Bytes that the store has in full. The row is written only after they are flushed."""
@@ -50,7 +53,7 @@ class PackageFile(Table):
     id: Mapped[int] = mapped_column(Identifier, primary_key=True)
     package_id: Mapped[int] = mapped_column(ForeignKey("packages.id", ondelete="CASCADE"))
     project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
-    path: Mapped[str] = mapped_column(String(1024))
+    path: Mapped[str] = mapped_column(Path)
     sha256: Mapped[str] = mapped_column(ForeignKey("blobs.sha256"))
     created_at: Mapped[datetime] = mapped_column(Moment)
 
@@ -58,7 +61,7 @@ class PackageFile(Table):
 
 
 class Upload(Table):
-    """A file that arrives in parts; its bytes become a blob when it is completed."""
+    """A file that arrives in parts. Once it is complete `sha256` says what became of it, for whoever asks again."""
 
     __tablename__ = "uploads"
     __table_args__ = (UniqueConstraint("upload_id"), {"sqlite_autoincrement": True})
@@ -68,6 +71,7 @@ class Upload(Table):
     project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
     creator_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     target: Mapped[str] = mapped_column(String(2048))
+    sha256: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(Moment)
 
 

@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -76,7 +77,8 @@ class Candidate(Table):
     __table_args__ = (
         UniqueConstraint("run_id"),
         UniqueConstraint("project_id", "iid"),
-        Index("ix_candidates_newest", "experiment_id", "start_ms", "run_id"),
+        # In the default order of every list, so that no page is sorted.
+        Index("ix_candidates_newest", "experiment_id", text("start_ms DESC"), "run_id"),
         Index("ix_candidates_changed", "experiment_id", "updated_ms"),
         {"sqlite_autoincrement": True},
     )

@@ -15,7 +15,7 @@ from modelyard.domains.namespaces.place_tokens import create_place_token
 from modelyard.domains.namespaces.projects import create_project, get_project
 from modelyard.domains.namespaces.tables import Namespace
 from modelyard.platform.crypto import open_server_key
-from modelyard.platform.database import Database, open_database
+from modelyard.platform.database import Database, Session, open_database
 from modelyard.platform.errors import ModelyardError, NotFound
 from modelyard.platform.lock import DataLock, prepare_data_directory
 from modelyard.platform.settings import Settings, load_settings
@@ -28,7 +28,7 @@ ObjectsUrl = Annotated[str | None, typer.Option(help="s3://BUCKET/PREFIX instead
 
 
 @app.command()
-def serve(
+def serve(  # the flags
     data: Data = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on; 0.0.0.0 is every interface.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
@@ -102,10 +102,7 @@ def _bootstrap(settings: Settings, database: Database, path: str) -> dict[str, o
         }
 
 
-def _group(session: object, actor: Actor, path: str) -> Namespace:
-    from sqlalchemy.orm import Session
-
-    assert isinstance(session, Session)
+def _group(session: Session, actor: Actor, path: str) -> Namespace:
     parent: Namespace | None = None
     done = ""
     for part in path.split("/"):
@@ -114,7 +111,8 @@ def _group(session: object, actor: Actor, path: str) -> Namespace:
             parent = get_namespace(session, actor, done)
         except NotFound:
             parent = create_group(session, actor, name=part, path=part, parent=parent)
-    assert parent is not None
+    if parent is None:
+        raise typer.BadParameter("Name a group and a project: GROUP/NAME.")
     return parent
 
 

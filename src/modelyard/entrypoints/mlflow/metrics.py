@@ -7,7 +7,6 @@ from typing import Annotated
 
 import msgspec
 import numpy as np
-from sqlalchemy.orm import Session
 
 from modelyard.domains.namespaces.access import Ability, require
 from modelyard.domains.namespaces.tables import Project
@@ -18,6 +17,7 @@ from modelyard.entrypoints.mlflow.router import Asked, Routes
 from modelyard.entrypoints.mlflow.runs import Metric
 from modelyard.entrypoints.mlflow.wire import float_text, invalid_value, missing_parameter
 from modelyard.entrypoints.request import needs
+from modelyard.platform.database import Session
 from modelyard.platform.errors import Invalid, NotFound
 from modelyard.platform.pagination import decode_cursor, encode_cursor
 

@@ -17,7 +17,6 @@ from typing import Any, Generic, Protocol, TypeVar
 from urllib.parse import unquote_to_bytes
 
 import msgspec
-from sqlalchemy.orm import Session
 
 from modelyard.domains.accounts.actor import Actor
 from modelyard.domains.namespaces.projects import get_project
@@ -25,6 +24,7 @@ from modelyard.domains.namespaces.tables import Project
 from modelyard.entrypoints.mlflow.errors import JSON_HEADERS, EndpointNotFound, WrongMethod, error_answer
 from modelyard.entrypoints.mlflow.wire import decode_body, decode_query, encode
 from modelyard.entrypoints.request import Admission, Installation, Policy, UndeclaredRouteError, credentials_of
+from modelyard.platform.database import Session
 from modelyard.platform.errors import Invalid, NotFound, TooLarge, Unauthenticated
 from modelyard.platform.http import Asgi, Call, Direct, Headers
 

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from modelyard.entrypoints.mlflow.router import Asked, Nothing, Routes
+from modelyard.entrypoints.mlflow.router import PROJECT_PREFIX, Asked, Nothing, Routes
 from modelyard.entrypoints.request import public
 
 # Below 3.4, so that clients do not expect traces over OTLP, which are not served; see ARCHITECTURE.md.
@@ -28,8 +28,9 @@ def version(_asked: Asked, _query: Nothing) -> object:
     return PROTOCOL_VERSION.encode()
 
 
-def server_info(_asked: Asked, _query: Nothing) -> object:
-    return ServerInfo()
+def server_info(asked: Asked, _query: Nothing) -> object:
+    """At the server's root a client may name its project as a workspace; below a project the address has named it."""
+    return ServerInfo(workspaces_enabled=not asked.call.path.startswith(PROJECT_PREFIX))
 
 
 def mount(routes: Routes) -> None:

@@ -313,6 +313,7 @@ def upgrade() -> None:
         sa.Column("project_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("creator_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("target", sa.String(length=2048), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(
             ["creator_id"], ["users.id"], name=op.f("fk_uploads_creator_id_users"), ondelete="SET NULL"
@@ -358,7 +359,9 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_candidates_changed", "candidates", ["experiment_id", "updated_ms"], unique=False)
-    op.create_index("ix_candidates_newest", "candidates", ["experiment_id", "start_ms", "run_id"], unique=False)
+    op.create_index(
+        "ix_candidates_newest", "candidates", ["experiment_id", sa.text("start_ms DESC"), "run_id"], unique=False
+    )
 
     op.create_table(
         "datasets",
@@ -402,7 +405,11 @@ def upgrade() -> None:
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("package_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("project_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("path", sa.String(length=1024), nullable=False),
+        sa.Column(
+            "path",
+            sa.String(length=1024).with_variant(sa.String(length=1024, collation="C"), "postgresql"),
+            nullable=False,
+        ),
         sa.Column("sha256", sa.String(length=64), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(

@@ -1,0 +1,1 @@
+"""One module a workload: what it prepares, what it sends, what it records."""

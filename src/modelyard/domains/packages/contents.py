@@ -1,0 +1,273 @@
+"""What packages hold. Steps of use cases here and in the domains above, which have asked for the ability before."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Row, Select, and_, case, delete, func, or_, select, true, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from modelyard.domains.packages.events import FilesDeleted, PackageCreated, PackageDeleted
+from modelyard.domains.packages.paths import ancestors, folded
+from modelyard.domains.packages.tables import Blob, Package, PackageFile
+from modelyard.platform.clock import now
+from modelyard.platform.errors import Conflict
+from modelyard.platform.events import publish
+from modelyard.platform.pagination import Page, decode_cursor, encode_cursor
+from modelyard.platform.storage.digests import StoredBlob
+
+GENERIC = "generic"
+ML_MODEL = "ml_model"
+
+
+@dataclass(frozen=True)
+class PackageName:
+    """What a package is known by in its project."""
+
+    kind: str
+    name: str
+    version: str
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file of a package, with the digests of its bytes."""
+
+    id: int
+    package_id: int
+    path: str
+    sha256: str
+    md5: str
+    sha1: str
+    size_bytes: int
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class FolderEntry:
+    """What a folder shows: a file, or a folder with how many files and bytes lie below it."""
+
+    name: str
+    is_folder: bool
+    size_bytes: int
+    files: int
+    changed_at: datetime
+
+
+def find_package(session: Session, project_id: int, name: PackageName) -> Package | None:
+    """The package of that name, None when nothing was ever put into it."""
+    return session.scalar(
+        select(Package).where(
+            Package.project_id == project_id,
+            Package.kind == name.kind,
+            Package.name == name.name,
+            Package.version == name.version,
+        )
+    )
+
+
+def ensure_package(session: Session, project_id: int, name: PackageName, *, creator_id: int | None) -> Package:
+    """The package of that name, made if it is missing."""
+    if found := find_package(session, project_id, name):
+        return found
+    moment = now()
+    added = session.execute(
+        _insert(session, Package)
+        .values(
+            project_id=project_id,
+            kind=name.kind,
+            name=name.name,
+            version=name.version,
+            status="default",
+            creator_id=creator_id,
+            created_at=moment,
+            updated_at=moment,
+        )
+        .on_conflict_do_nothing()
+        .returning(Package.id)
+    ).scalar()
+    package = find_package(session, project_id, name)
+    if package is None:
+        raise Conflict("The package was deleted while something was put into it. Try again.")
+    if added is not None:
+        publish(session, PackageCreated(creator_id, project_id, package.id, name.kind, name.name, name.version))
+    return package
+
+
+def put_file(session: Session, package: Package, path: str, blob: StoredBlob) -> StoredFile:
+    """Let `path` name these bytes; nothing changes if it does already.
+
+    The store has the bytes in full before this is called, so that no row is ever without them.
+
+    Raises:
+        Conflict: the path is a folder, lies below a file, or some file systems would take it for another one.
+    """
+    found = find_file(session, package.id, path)
+    if found is not None and found.sha256 == blob.sha256:
+        return found
+    moment = now()
+    # On PostgreSQL this row is also the lock under which the checks below stay true.
+    touched = session.execute(
+        update(Package).where(Package.id == package.id).values(updated_at=moment).returning(Package.id)
+    )
+    if touched.scalar() is None:
+        raise Conflict("The package was deleted while something was put into it. Try again.")
+    if found is None:
+        _refuse_shadows(session, package, path)
+    insert_blob = _insert(session, Blob).values(
+        sha256=blob.sha256, md5=blob.md5, sha1=blob.sha1, size_bytes=blob.size_bytes, created_at=moment
+    )
+    # A blob that nobody referred to any more is new again, before the sweep forgets it.
+    session.execute(insert_blob.on_conflict_do_update(index_elements=[Blob.sha256], set_={"created_at": moment}))
+    insert_file = _insert(session, PackageFile).values(
+        package_id=package.id, project_id=package.project_id, path=path, sha256=blob.sha256, created_at=moment
+    )
+    file_id = session.execute(
+        insert_file.on_conflict_do_update(
+            index_elements=[PackageFile.package_id, PackageFile.path],
+            set_={"sha256": blob.sha256, "created_at": moment},
+        ).returning(PackageFile.id)
+    ).scalar_one()
+    return StoredFile(file_id, package.id, path, blob.sha256, blob.md5, blob.sha1, blob.size_bytes, moment)
+
+
+def _refuse_shadows(session: Session, package: Package, path: str) -> None:
+    """No file is a folder too, so that every client can write the files of a package to a disk."""
+    here = PackageFile.package_id == package.id
+    above = session.scalar(select(PackageFile.path).where(here, PackageFile.path.in_(ancestors(path))).limit(1))
+    if above is not None:
+        raise Conflict(f"{above!r} is a file, so nothing can be put below it. Choose another path.")
+    if session.scalar(select(PackageFile.path).where(here, is_below(path)).limit(1)) is not None:
+        raise Conflict(f"{path!r} is a folder. Choose another path.")
+    if package.kind == ML_MODEL:
+        _refuse_twins(session, package, path)
+
+
+def _refuse_twins(session: Session, package: Package, path: str) -> None:
+    """Models are downloaded to every kind of disk: neither a file nor a folder may differ by case alone."""
+    wanted = {folded(name): name for name in [*ancestors(path), path]}
+    for other in session.scalars(select(PackageFile.path).where(PackageFile.package_id == package.id)):
+        for name in [*ancestors(other), other]:
+            if wanted.get(folded(name), name) != name:
+                raise Conflict(f"{path!r} and {other!r} are the same name on some file systems. Choose another path.")
+
+
+def is_below(folder: str) -> ColumnElement[bool]:
+    """A condition on `PackageFile`: it lies somewhere below `folder`; the empty folder is the package itself."""
+    if not folder:
+        return true()
+    # Every path that begins with "folder/" and no other: "0" is the character after "/".
+    return and_(PackageFile.path >= folder + "/", PackageFile.path < folder + "0")
+
+
+def _files() -> Select[int, int, str, str, str, str, int, datetime]:
+    return select(
+        PackageFile.id,
+        PackageFile.package_id,
+        PackageFile.path,
+        Blob.sha256,
+        Blob.md5,
+        Blob.sha1,
+        Blob.size_bytes,
+        PackageFile.created_at,
+    ).join(Blob, Blob.sha256 == PackageFile.sha256)
+
+
+def _stored(row: Row[int, int, str, str, str, str, int, datetime] | None) -> StoredFile | None:
+    return None if row is None else StoredFile(*row)
+
+
+def find_file(session: Session, package_id: int, path: str) -> StoredFile | None:
+    """The file at `path`."""
+    wanted = _files().where(PackageFile.package_id == package_id, PackageFile.path == path)
+    return _stored(session.execute(wanted).one_or_none())
+
+
+def find_file_by_id(session: Session, package_id: int, file_id: int) -> StoredFile | None:
+    """The file of that number, if it is in this package."""
+    wanted = _files().where(PackageFile.package_id == package_id, PackageFile.id == file_id)
+    return _stored(session.execute(wanted).one_or_none())
+
+
+def has_files(session: Session, package_id: int, folder: str = "") -> bool:
+    """Whether anything lies below `folder`."""
+    here = select(PackageFile.id).where(PackageFile.package_id == package_id, is_below(folder))
+    return session.scalar(here.limit(1)) is not None
+
+
+def folder_entries(session: Session, package_id: int, folder: str = "") -> list[FolderEntry]:
+    """The files and folders directly in `folder`, by name; nothing when there is no such folder."""
+    find = func.instr if session.get_bind().dialect.name == "sqlite" else func.strpos
+    rest = func.substr(PackageFile.path, len(folder) + 2 if folder else 1)
+    slash = find(rest, "/")
+    name = case((slash == 0, rest), else_=func.substr(rest, 1, slash - 1)).label("name")
+    is_folder = (slash > 0).label("is_folder")
+    level = (
+        select(name, is_folder, Blob.size_bytes, PackageFile.created_at)
+        .join(Blob, Blob.sha256 == PackageFile.sha256)
+        .where(PackageFile.package_id == package_id, is_below(folder))
+        .subquery()
+    )
+    rows = session.execute(
+        select(
+            level.c.name,
+            level.c.is_folder,
+            func.sum(level.c.size_bytes),
+            func.count(),
+            func.max(level.c.created_at),
+        ).group_by(level.c.name, level.c.is_folder)
+    )
+    entries = [FolderEntry(row[0], bool(row[1]), int(row[2]), row[3], row[4]) for row in rows]
+    return sorted(entries, key=lambda entry: entry.name)
+
+
+def files_below(
+    session: Session, package_id: int, folder: str = "", *, cursor: str | None = None, limit: int = 1000
+) -> Page[StoredFile]:
+    """Every file below `folder`, by path.
+
+    Raises:
+        Invalid: the cursor.
+    """
+    wanted = _files().where(PackageFile.package_id == package_id, is_below(folder))
+    if cursor:
+        (last,) = decode_cursor(cursor, length=1)
+        wanted = wanted.where(PackageFile.path > str(last))
+    rows = session.execute(wanted.order_by(PackageFile.path).limit(limit + 1)).all()
+    files = [StoredFile(*row) for row in rows[:limit]]
+    return Page(files, encode_cursor([files[-1].path]) if len(rows) > limit else None)
+
+
+def remove_files(
+    session: Session, package: Package, path: str, *, actor_id: int | None, keep: Sequence[str] = ()
+) -> int:
+    """Remove the file at `path` or everything below it, except what lies below the folders in `keep`.
+
+    Answers how many files that were; their bytes are swept later.
+    """
+    spared = [~is_below(folder) for folder in keep]
+    removed = session.execute(
+        delete(PackageFile)
+        .where(PackageFile.package_id == package.id, or_(PackageFile.path == path, is_below(path)), *spared)
+        .returning(PackageFile.id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    if removed:
+        session.execute(update(Package).where(Package.id == package.id).values(updated_at=now()))
+        publish(session, FilesDeleted(actor_id, package.project_id, package.id, path))
+    return len(removed)
+
+
+def remove_package(session: Session, package: Package, *, actor_id: int | None) -> None:
+    """Remove a package with its files; their bytes are swept later."""
+    publish(
+        session,
+        PackageDeleted(actor_id, package.project_id, package.id, package.kind, package.name, package.version),
+    )
+    session.execute(delete(Package).where(Package.id == package.id))
+
+
+def _insert(session: Session, table: type[Package | Blob | PackageFile]) -> "sqlite.Insert | postgresql.Insert":
+    is_sqlite = session.get_bind().dialect.name == "sqlite"
+    return sqlite.insert(table) if is_sqlite else postgresql.insert(table)

@@ -1,0 +1,151 @@
+"""Files that arrive in parts. Steps of use cases, which have asked for the ability to write the target."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from modelyard.domains.accounts.actor import Actor
+from modelyard.domains.packages.contents import PackageName
+from modelyard.domains.packages.tables import Upload, UploadPart
+from modelyard.platform.clock import now
+from modelyard.platform.errors import Invalid, NotFound
+from modelyard.platform.ids import hex_id
+from modelyard.platform.storage.blobs import StoredPart
+from modelyard.platform.storage.streaming import check_size
+
+LIFETIME = timedelta(hours=24)
+MOST_PARTS = 10_000
+MISSING = "There is no such upload, or it is over. Begin a new one."
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where an upload will put its file."""
+
+    package: PackageName
+    path: str
+
+    def __str__(self) -> str:
+        # None of the four can hold a line break.
+        return f"{self.package.kind}\n{self.package.name}\n{self.package.version}\n{self.path}"
+
+
+def begin_upload(session: Session, actor: Actor, project_id: int, target: Target, *, parts: int) -> Upload:
+    """Begin an upload that somebody may fill for a day.
+
+    Raises:
+        Invalid: the number of parts.
+    """
+    if not 1 <= parts <= MOST_PARTS:
+        raise Invalid(f"An upload has 1 to {MOST_PARTS} parts, not {parts}.")
+    upload = Upload(
+        upload_id=hex_id(), project_id=project_id, creator_id=actor.user_id, target=str(target), created_at=now()
+    )
+    session.add(upload)
+    return upload
+
+
+def open_upload(session: Session, upload_id: str) -> Upload:
+    """The upload of that id, for whoever holds a signature for one of its parts.
+
+    Raises:
+        NotFound: it is complete, too old, or never was.
+    """
+    upload = _find(session, upload_id)
+    if upload is None or upload.sha256 is not None:
+        raise NotFound(MISSING)
+    return upload
+
+
+def get_upload(session: Session, project_id: int, upload_id: str, target: Target) -> Upload:
+    """The upload of that id to this very target.
+
+    Raises:
+        NotFound
+    """
+    upload = _find(session, upload_id)
+    if upload is None or upload.project_id != project_id or upload.target != str(target):
+        raise NotFound(MISSING)
+    return upload
+
+
+def _find(session: Session, upload_id: str) -> Upload | None:
+    return session.scalar(select(Upload).where(Upload.upload_id == upload_id, Upload.created_at > now() - LIFETIME))
+
+
+def check_part(session: Session, upload: Upload, number: int, size_bytes: int, *, most_bytes: int) -> None:
+    """Whether a part of that size may come.
+
+    Raises:
+        Invalid: its number.
+        TooLarge: all parts together.
+    """
+    if not 1 <= number <= MOST_PARTS:
+        raise Invalid(f"Parts are numbered from 1 to {MOST_PARTS}.")
+    others = session.scalar(
+        select(func.sum(UploadPart.size_bytes)).where(UploadPart.upload_id == upload.id, UploadPart.number != number)
+    )
+    check_size(int(others or 0) + size_bytes, most_bytes)
+
+
+def record_part(session: Session, upload: Upload, part: StoredPart, *, most_bytes: int) -> None:
+    """Note a part that the store has; one with the same number is replaced.
+
+    Raises:
+        Invalid, TooLarge: as `check_part`.
+    """
+    check_part(session, upload, part.number, part.size_bytes, most_bytes=most_bytes)
+    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    values = {"size_bytes": part.size_bytes, "sha256": part.sha256}
+    session.execute(
+        insert(UploadPart)
+        .values(upload_id=upload.id, number=part.number, **values)
+        .on_conflict_do_update(index_elements=[UploadPart.upload_id, UploadPart.number], set_=values)
+    )
+
+
+def parts_to_join(session: Session, upload: Upload, claimed: Sequence[tuple[int, str]]) -> list[StoredPart]:
+    """All parts in their order, if they are those that the client says it sent (number and ETag; empty: any).
+
+    Raises:
+        Invalid: parts are missing, too many, or others than the client's.
+    """
+    rows = session.scalars(
+        select(UploadPart).where(UploadPart.upload_id == upload.id).order_by(UploadPart.number)
+    ).all()
+    numbers = [row.number for row in rows]
+    said = dict(claimed)
+    if not rows or numbers != list(range(1, len(rows) + 1)) or sorted(said) != numbers or len(said) != len(claimed):
+        raise Invalid(
+            f"Parts {_ranges(numbers)} have arrived, {_ranges(sorted(said))} were named. Upload what is missing."
+        )
+    for row in rows:
+        if said[row.number].strip('"') not in {"", row.sha256}:
+            raise Invalid(f"Part {row.number} is not the one that was named. Upload it again.")
+    return [StoredPart(row.number, row.sha256, row.size_bytes) for row in rows]
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """`1-3, 7` for 1, 2, 3 and 7."""
+    spans: list[list[int]] = []
+    for number in numbers:
+        if spans and number == spans[-1][1] + 1:
+            spans[-1][1] = number
+        else:
+            spans.append([number, number])
+    return ", ".join(str(low) if low == high else f"{low}-{high}" for low, high in spans[:20]) or "none"
+
+
+def end_upload(session: Session, upload: Upload, sha256: str) -> None:
+    """Note what the upload became; asked once more, it is known to be complete."""
+    upload.sha256 = sha256
+    session.execute(delete(UploadPart).where(UploadPart.upload_id == upload.id))
+
+
+def abort_upload(session: Session, upload: Upload) -> None:
+    """Forget an upload and its parts."""
+    session.delete(upload)

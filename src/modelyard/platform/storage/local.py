@@ -1,0 +1,288 @@
+"""Blobs in a local directory.
+
+    sha256/ab/cd/abcd…   blobs, never changed once they have that name
+    incoming/            bytes on their way, under random names
+    parts/UPLOAD/7       parts of uploads that are not complete
+
+A blob gets its name by a hard link after its bytes are flushed, and the directory is flushed before anybody is told.
+"""
+
+import errno
+import logging
+import os
+import secrets
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+
+from modelyard.platform.clock import from_ms
+from modelyard.platform.errors import Busy
+from modelyard.platform.storage.blobs import CHUNK_BYTES, ListedBlob, MissingBlobError, Span, StoredPart
+from modelyard.platform.storage.digests import Digester, StoredBlob
+from modelyard.platform.storage.parts import join_parts
+
+FULL = "The server's disk is full; nothing was stored. Ask its operator to make room."
+ROOM_CHECK_BYTES = 64 * 1024 * 1024
+log = logging.getLogger(__name__)
+
+NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@contextmanager
+def _disk_trouble() -> Iterator[None]:
+    """A full disk in our words. Other failures of the disk are not the request's fault and stay what they are."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+            raise Busy(FULL, retry_after_s=10) from error
+        raise
+
+
+class LocalBlobs:
+    """A directory of blobs. `is_durable`: what was acknowledged survives a power cut."""
+
+    def __init__(self, root: Path, *, is_durable: bool, reserve_bytes: int) -> None:
+        self.root = root
+        self.is_durable = is_durable
+        self._reserve_bytes = reserve_bytes
+        for directory in (root, root / "sha256", root / "incoming", root / "parts"):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def check(self) -> None:
+        self.check_room(0)
+
+    def check_room(self, wanted_bytes: int) -> None:
+        room = os.statvfs(self.root)
+        if room.f_bavail * room.f_frsize - wanted_bytes < self._reserve_bytes:
+            raise Busy(FULL, retry_after_s=10)
+
+    def writer(self, declared_bytes: int | None = None) -> "LocalBlobWriter":
+        self.check_room(declared_bytes or 0)
+        return LocalBlobWriter(self)
+
+    def part_writer(self, upload_id: str, number: int) -> "LocalPartWriter":
+        self.check_room(0)
+        return LocalPartWriter(self, self._part_path(upload_id, number), number)
+
+    def chunks(self, sha256: str, span: Span | None = None) -> Generator[bytes, None, None]:
+        yield from _read(self._path(sha256), span)
+
+    def size_of(self, sha256: str) -> int | None:
+        try:
+            return self._path(sha256).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def listed(self) -> Iterator[ListedBlob]:
+        for first in _sorted_entries(self.root / "sha256"):
+            for second in _sorted_entries(first):
+                for path in _sorted_entries(second):
+                    with suppress(FileNotFoundError):  # removed since the directory was read
+                        yield ListedBlob(path.name, path.stat().st_size, _changed_at(path))
+
+    def remove_unless_newer(self, sha256: str, than: datetime) -> bool:
+        """Moved away first and looked at then, so that an upload of the same bytes is either seen or not disturbed."""
+        path, doomed = self._path(sha256), self.incoming_path()
+        try:
+            path.rename(doomed)
+        except FileNotFoundError:
+            return False
+        is_newer = _changed_at(doomed) > than
+        if is_newer:
+            with suppress(FileExistsError):  # an upload has just put the same bytes there
+                self._link(doomed, path)
+        doomed.unlink()
+        return not is_newer
+
+    def signed_url(self, sha256: str, *, lifetime_s: int) -> str | None:  # noqa: ARG002  # only this server can give the bytes
+        return None
+
+    def join(self, upload_id: str, parts: Sequence[StoredPart]) -> StoredBlob:
+        writer = self.writer(sum(part.size_bytes for part in parts))
+        return join_parts(writer, parts, lambda number: _read(self._part_path(upload_id, number), None))
+
+    def remove_parts(self, upload_id: str) -> None:
+        directory = self.root / "parts" / upload_id
+        for path in _sorted_entries(directory):
+            path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            directory.rmdir()
+
+    def sweep_unfinished(self, older_than: datetime) -> int:
+        swept = 0
+        for path in _sorted_entries(self.root / "incoming"):
+            with suppress(FileNotFoundError):  # finished since the directory was read
+                if _changed_at(path) <= older_than:
+                    path.unlink()
+                    swept += 1
+        return swept
+
+    def unfinished_uploads(self) -> Iterator[tuple[str, datetime]]:
+        for path in _sorted_entries(self.root / "parts"):
+            with suppress(FileNotFoundError):
+                yield path.name, _changed_at(path)
+
+    def adopt(self, incoming: Path, blob: StoredBlob) -> None:
+        """Give flushed bytes their name. What has it already stays, and counts as new for the sweep."""
+        path = self._path(blob.sha256)
+        while not self._has_place(incoming, path, blob.size_bytes):
+            log.info("The sweep removed %s while it was uploaded again.", blob.sha256)
+        incoming.unlink(missing_ok=True)
+        self.flush_directory(path.parent)
+
+    def place_part(self, incoming: Path, path: Path) -> None:
+        """Give a flushed part its place, in which an earlier try may lie."""
+        if not path.parent.exists():
+            self._make_directory(path.parent)
+        incoming.replace(path)
+        self.flush_directory(path.parent)
+
+    def flush_directory(self, directory: Path) -> None:
+        if not self.is_durable:
+            return
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _has_place(self, incoming: Path, path: Path, size_bytes: int) -> bool:
+        """Whether the bytes are at `path` now; not so when what was there vanished meanwhile."""
+        try:
+            self._link(incoming, path)
+        except FileExistsError:
+            try:
+                os.utime(path)
+                if path.stat().st_size != size_bytes:
+                    # Cut short by a power failure under durability = normal: here are the right bytes again.
+                    incoming.replace(path)
+            except FileNotFoundError:
+                return False
+        return True
+
+    def _link(self, incoming: Path, path: Path) -> None:
+        try:
+            os.link(incoming, path, follow_symlinks=False)
+        except FileNotFoundError:
+            self._make_directory(path.parent.parent)
+            self._make_directory(path.parent)
+            os.link(incoming, path, follow_symlinks=False)
+
+    def _make_directory(self, directory: Path) -> None:
+        directory.mkdir(mode=0o700, exist_ok=True)
+        self.flush_directory(directory.parent)
+
+    def _path(self, sha256: str) -> Path:
+        return self.root / "sha256" / sha256[:2] / sha256[2:4] / sha256
+
+    def incoming_path(self) -> Path:
+        return self.root / "incoming" / secrets.token_hex(16)
+
+    def _part_path(self, upload_id: str, number: int) -> Path:
+        return self.root / "parts" / upload_id / str(number)
+
+
+class IncomingFile:
+    """A file under a random name that digests what is written to it."""
+
+    def __init__(self, store: LocalBlobs) -> None:
+        self._store = store
+        self.path = store.incoming_path()
+        self._descriptor = os.open(self.path, NEW_FILE, 0o600)
+        self._digester = Digester()
+        self._unchecked_bytes = 0
+
+    def write(self, data: bytes) -> None:
+        with _disk_trouble():
+            view = memoryview(data)
+            while view:
+                view = view[os.write(self._descriptor, view) :]
+        self._digester.update(data)
+        self._unchecked_bytes += len(data)
+        if self._unchecked_bytes >= ROOM_CHECK_BYTES:
+            self._unchecked_bytes = 0
+            self._store.check_room(0)
+
+    def close(self) -> StoredBlob:
+        """Flush and close; the file still has its random name."""
+        try:
+            with _disk_trouble():
+                if self._store.is_durable:
+                    os.fsync(self._descriptor)
+        finally:
+            os.close(self._descriptor)
+            self._descriptor = -1
+        return self._digester.result()
+
+    def discard(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+        self.path.unlink(missing_ok=True)
+
+
+class LocalBlobWriter:
+    """A blob on its way into the directory."""
+
+    def __init__(self, store: LocalBlobs) -> None:
+        self._store = store
+        self._file = IncomingFile(store)
+        self.write = self._file.write
+        self.discard = self._file.discard
+
+    def finish(self) -> StoredBlob:
+        try:
+            blob = self._file.close()
+            with _disk_trouble():
+                self._store.adopt(self._file.path, blob)
+        finally:
+            self._file.discard()
+        return blob
+
+
+class LocalPartWriter:
+    """A part on its way into the directory."""
+
+    def __init__(self, store: LocalBlobs, path: Path, number: int) -> None:
+        self._store = store
+        self._path = path
+        self._number = number
+        self._file = IncomingFile(store)
+        self.write = self._file.write
+        self.discard = self._file.discard
+
+    def finish(self) -> StoredPart:
+        try:
+            part = self._file.close()
+            with _disk_trouble():
+                self._store.place_part(self._file.path, self._path)
+        finally:
+            self._file.discard()
+        return StoredPart(self._number, part.sha256, part.size_bytes)
+
+
+def _read(path: Path, span: Span | None) -> Generator[bytes, None, None]:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError as error:
+        raise MissingBlobError from error
+    try:
+        position, stop = span or (0, os.fstat(descriptor).st_size)
+        while position < stop and (chunk := os.pread(descriptor, min(stop - position, CHUNK_BYTES), position)):
+            position += len(chunk)
+            yield chunk
+    finally:
+        os.close(descriptor)
+
+
+def _changed_at(path: Path) -> datetime:
+    return from_ms(path.stat().st_mtime_ns // 1_000_000)
+
+
+def _sorted_entries(directory: Path) -> list[Path]:
+    try:
+        return sorted(directory.iterdir())
+    except FileNotFoundError:
+        return []

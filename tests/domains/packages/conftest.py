@@ -1,0 +1,22 @@
+import hashlib
+from collections.abc import Callable
+
+import pytest
+
+from modelyard.platform.storage.digests import Digester, StoredBlob
+from tests.blob_stores import bucket, bucket_server, store
+
+__all__ = ["bucket", "bucket_server", "store"]
+
+
+@pytest.fixture
+def blob() -> Callable[[str], StoredBlob]:
+    """What a store would say of the bytes of a text."""
+
+    def described(text: str) -> StoredBlob:
+        digester = Digester()
+        digester.update(text.encode())
+        assert digester.result().sha256 == hashlib.sha256(text.encode()).hexdigest()
+        return digester.result()
+
+    return described
