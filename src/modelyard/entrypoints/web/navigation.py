@@ -1,15 +1,17 @@
 """Where pages stand: the sidebar and breadcrumbs of a project or group, with what the actor may open."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from sqlalchemy.orm import Session
 
 from modelyard.domains.accounts.actor import Actor
-from modelyard.domains.namespaces.access import Ability, Standing, standing
-from modelyard.domains.namespaces.groups import ancestors_of
+from modelyard.domains.namespaces.access import Ability, Standing, check, standing
+from modelyard.domains.namespaces.groups import ancestors_of, get_group
+from modelyard.domains.namespaces.projects import get_project
 from modelyard.domains.namespaces.tables import Namespace, Project
 from modelyard.entrypoints.web.chrome import Link, NavigationSection, Surroundings
-from modelyard.entrypoints.web.visit import Where
+from modelyard.entrypoints.web.visit import Visit, Where
 
 EXPERIMENTS = "/-/ml/experiments"
 PACKAGES = "/-/packages"
@@ -17,6 +19,8 @@ PROJECT_MEMBERS = "/-/project_members"
 GROUP_MEMBERS = "/-/group_members"
 ACCESS_TOKENS = "/-/settings/access_tokens"  # noqa: S105  # an address
 SETTINGS = "/-/settings/general"
+PROJECT_ROUTE = "/{project:path}"
+GROUP_ROUTE = "/groups/{group:path}"
 
 _Item = tuple[str, str, str, Ability, str]
 _ITEMS: dict[str, tuple[tuple[str, tuple[_Item, ...]], ...]] = {
@@ -100,3 +104,50 @@ def _sections(kind: str, url: str, current: str, found: Standing) -> tuple[Navig
         for heading, items in _ITEMS[kind]
     )
     return tuple(section for section in shown if section.links)
+
+
+def with_current(place: Surroundings, label: str) -> Surroundings:
+    """A place with one item of its navigation marked as the open one."""
+    sections = tuple(
+        replace(section, links=tuple(replace(link, current=link.label == label) for link in section.links))
+        for section in place.sections
+    )
+    return replace(place, sections=sections)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The project or group that an address names, with a page of it and what the actor may do."""
+
+    place: Project | Namespace
+    url: str
+    where: Where
+    standing: Standing
+
+    @property
+    def kind(self) -> str:
+        return "project" if isinstance(self.place, Project) else "group"
+
+    def may(self, ability: Ability) -> bool:
+        return ability in self.standing.abilities
+
+
+def open_place(
+    visit: Visit, session: Session, actor: Actor, current: str, ability: Ability, *, title: str = ""
+) -> Opened:
+    """The place in a route's `{project}` or `{group}`, for somebody with `ability` there.
+
+    Raises:
+        NotFound, Forbidden
+    """
+    titles = (title,) if title else ()
+    if "project" in visit.request.path_params:
+        project = get_project(session, actor, visit.variable("project"))
+        way = (Link(current, visit.path),)
+        where, found = in_project(session, actor, project, current, title=titles, way=way)
+        check(found, ability)
+        return Opened(project, project_url(project), where, found)
+    group = get_group(session, actor, visit.variable("group"))
+    where, found = in_namespace(session, actor, group, current, title=titles, way=(Link(current, visit.path),))
+    check(found, ability)
+    return Opened(group, namespace_url(group), where, found)

@@ -20,7 +20,7 @@ from modelyard.entrypoints.web.routing import Pages
 from modelyard.entrypoints.web.security import local_path
 from modelyard.entrypoints.web.throttle import SignInThrottle
 from modelyard.entrypoints.web.visit import VISITOR_COOKIE, Visit, Where
-from modelyard.platform.errors import Conflict, Invalid, ModelyardError, Unauthenticated
+from modelyard.platform.errors import Conflict, Invalid, ModelyardError
 
 SIGN_UP_PATH = "/-/first_administrator"
 
@@ -98,7 +98,7 @@ def _sign_in_page(visit: Visit, form: FormState, following: str, status: int = 2
     return visit.page(
         "sign_in/sign_in.html",
         Where(("Sign in",)),
-        status=422 if status == status_of(Unauthenticated("")) else status,
+        status=status,
         form_state=form,
         next=following,
         server_name=visit.request.headers.get("host", ""),
