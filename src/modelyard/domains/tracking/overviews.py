@@ -37,8 +37,10 @@ class ProjectTotals:
     running: int
 
 
-def recent_candidates(session: Session, actor: Actor, project: Project | None = None) -> list[RecentCandidate]:
-    """The newest candidates of one project, else of the projects that the actor is a member of.
+def recent_candidates(
+    session: Session, actor: Actor, project: Project | None = None, *, experiment_id: int | None = None
+) -> list[RecentCandidate]:
+    """The newest candidates of one project, or one experiment of it, else of the projects that the actor belongs to.
 
     Raises:
         Forbidden, NotFound: of the project.
@@ -50,12 +52,15 @@ def recent_candidates(session: Session, actor: Actor, project: Project | None = 
         ids = _own_projects(session, actor)
     if not ids:
         return []
+    within = [] if experiment_id is None else [Candidate.experiment_id == experiment_id]
+    # The indexes that there are: by number in a project, by start in an experiment.
+    newest_first = [Candidate.iid.desc()] if experiment_id is None else [Candidate.start_ms.desc(), Candidate.run_id.desc()]
     # One short walk down the index of each project, instead of a sort of all their candidates.
     newest = [
         select(
             select(Candidate.id, Candidate.start_ms)
-            .where(Candidate.project_id == id_, Candidate.deleted_ms.is_(None))
-            .order_by(Candidate.iid.desc())
+            .where(Candidate.project_id == id_, Candidate.deleted_ms.is_(None), *within)
+            .order_by(*newest_first)
             .limit(MOST_RECENT)
             .subquery()
         )
@@ -106,3 +111,23 @@ def totals_of(session: Session, actor: Actor, project: Project) -> ProjectTotals
         select(func.count(), is_running).where(Candidate.project_id == project.id, Candidate.deleted_ms.is_(None))
     ).one()
     return ProjectTotals(session.scalar(experiments) or 0, candidates, running or 0)
+
+
+def statuses_of(session: Session, actor: Actor, project: Project, experiment_id: int) -> list[tuple[Status, int]]:
+    """How many candidates of an experiment of the project are in which state, deleted ones left out.
+
+    Raises:
+        Forbidden, NotFound: of the project.
+    """
+    require(session, actor, Ability.READ_TRACKING, project)
+    rows = session.execute(
+        select(Candidate.status, func.count())
+        .where(
+            Candidate.project_id == project.id,
+            Candidate.experiment_id == experiment_id,
+            Candidate.deleted_ms.is_(None),
+        )
+        .group_by(Candidate.status)
+        .order_by(Candidate.status)
+    )
+    return [(Status(status), number) for status, number in rows]

@@ -1,6 +1,6 @@
 """A group, a person's own place, and the form of a new group."""
 
-from sqlalchemy.orm import Session
+from modelyard.platform.database import Session
 from starlette.responses import Response
 
 from modelyard.domains.accounts.actor import Actor

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy.orm import Session
+from modelyard.platform.database import Session
 from starlette.responses import Response
 
 from modelyard.domains.accounts.actor import Actor

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from sqlalchemy.orm import Session
+from modelyard.platform.database import Session
 
 from modelyard.domains.accounts.actor import Actor
 from modelyard.domains.namespaces.access import Ability, Standing, check, standing

@@ -10,7 +10,6 @@ import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from jinja2 import Environment
 from starlette.applications import Starlette
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
@@ -19,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from modelyard.entrypoints.request import Installation, Policy, UndeclaredRouteError
-from modelyard.entrypoints.web.assets import URL_PREFIX, load_assets
+from modelyard.entrypoints.web.assets import URL_PREFIX, Assets, load_assets
 from modelyard.entrypoints.web.errors import answer_crash, answer_error
 from modelyard.entrypoints.web.security import CSRF_FIELD, CSRF_HEADER, SAFE_METHODS, check_csrf, check_origin
 from modelyard.entrypoints.web.static import StaticFiles
@@ -76,8 +75,7 @@ class Pages:
 
 def create_pages(installation: Installation, pages: Pages) -> Starlette:
     """The pages as an ASGI application; anything that is none of them answers with the page for that."""
-    templates = template_environment(load_assets())
-    edge = _Edge(installation, templates)
+    edge = _Edge(installation, load_assets())
     routes = [Route(URL_PREFIX + "{name:path}", StaticFiles(), methods=["GET"])]
     routes += [Route(page.path, edge.endpoint(page), methods=[page.method]) for page in pages.all]
     return Starlette(routes=routes, exception_handlers={HTTPException: edge.no_page})
@@ -86,13 +84,17 @@ def create_pages(installation: Installation, pages: Pages) -> Starlette:
 class _Edge:
     """Runs pages for requests of one installation."""
 
-    def __init__(self, installation: Installation, templates: Environment) -> None:
+    def __init__(self, installation: Installation, assets: Assets) -> None:
         self._installation = installation
-        self._templates = templates
+        self._assets = assets
+        self._templates = template_environment(assets)
+
+    def _visit(self, request: Request) -> Visit:
+        return Visit(self._installation, self._assets, self._templates, request)
 
     def endpoint(self, page: PageRoute) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
-            visit = Visit(self._installation, self._templates, request)
+            visit = self._visit(request)
             try:
                 if request.method not in SAFE_METHODS:
                     await self._admit(visit, has_form=page.handler is not None)
@@ -110,7 +112,7 @@ class _Edge:
 
     async def no_page(self, request: Request, fault: Exception) -> Response:
         """An address, or a method, that no page has."""
-        visit = Visit(self._installation, self._templates, request)
+        visit = self._visit(request)
         response = await self._on_thread(lambda asked: _shown(asked, NotFound(_MISSING)), visit)
         if isinstance(fault, HTTPException) and fault.status_code == 405:  # noqa: PLR2004  # the method is wrong
             response.status_code = 405

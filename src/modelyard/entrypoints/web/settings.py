@@ -1,6 +1,6 @@
 """General settings of projects and groups, section by section, and their deletion."""
 
-from sqlalchemy.orm import Session
+from modelyard.platform.database import Session
 from starlette.responses import Response
 
 from modelyard.domains.accounts.actor import Actor

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy.orm import Session
+from modelyard.platform.database import Session
 from starlette.responses import Response
 
 from modelyard.domains.accounts.actor import SENTENCES, Actor, Scope

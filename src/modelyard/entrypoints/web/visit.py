@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
 from jinja2 import Environment
-from sqlalchemy.orm import Session
+from modelyard.platform.database import Session
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -21,6 +21,7 @@ from modelyard.domains.accounts.actor import ANONYMOUS, Actor
 from modelyard.domains.accounts.users import get_user
 from modelyard.entrypoints.request import Credentials, Installation
 from modelyard.entrypoints.web import flash
+from modelyard.entrypoints.web.assets import Assets
 from modelyard.entrypoints.web.chrome import HOME, Link, Preferences, Shell, Surroundings, Toast, Viewer, preferences_from
 from modelyard.entrypoints.web.security import csrf_token, page_headers
 from modelyard.platform.errors import Unauthenticated
@@ -44,6 +45,7 @@ class Visit:
     """A request, its form if it has one, and the server it came to."""
 
     installation: Installation
+    assets: Assets
     templates: Environment
     request: Request
     form: FormData = field(default_factory=FormData)

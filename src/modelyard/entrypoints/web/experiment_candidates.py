@@ -1,0 +1,391 @@
+"""The candidates of one experiment: a table with chosen columns, any order and the filter language, and the same as CSV.
+
+Everything that is chosen stands in the address: `q`, `sort`, `cols`, `state`, `cursor`.
+"""
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from starlette.responses import Response, StreamingResponse
+
+from modelyard.domains.accounts.actor import Actor
+from modelyard.domains.namespaces.access import Ability
+from modelyard.domains.tracking.candidate_rows import CandidateRow, Wanted
+from modelyard.domains.tracking.candidate_search import CandidateQuery, count_candidates, search_candidates
+from modelyard.domains.tracking.columns import KeysInUse, keys_in_use
+from modelyard.domains.tracking.hot.operations import Status
+from modelyard.domains.tracking.news import version_of_experiment
+from modelyard.domains.tracking.search.syntax import Entity, Field, OrderKey
+from modelyard.domains.tracking.states import View
+from modelyard.entrypoints.request import needs
+from modelyard.entrypoints.web import snippets
+from modelyard.entrypoints.web.candidate_lists import CANDIDATES, STATUS_WORDS
+from modelyard.entrypoints.web.chrome import Link
+from modelyard.entrypoints.web.experiment_pages import OpenedExperiment, open_experiment, shown_experiment
+from modelyard.entrypoints.web.formatting import count, iso
+from modelyard.entrypoints.web.grid import (
+    ATTRIBUTES,
+    NAME,
+    NEWEST,
+    Column,
+    GridMarkup,
+    SortLink,
+    columns_from,
+    groups_of,
+    order_from,
+    order_text,
+    wanted_for,
+)
+from modelyard.entrypoints.web.navigation import EXPERIMENTS, PROJECT_ROUTE, project_url
+from modelyard.entrypoints.web.routing import Pages
+from modelyard.entrypoints.web.security import data_headers
+from modelyard.entrypoints.web.visit import Paging, Visit, search_address
+from modelyard.platform.clock import from_ms
+from modelyard.platform.database import Session
+from modelyard.platform.errors import Invalid
+from modelyard.platform.pagination import Page
+
+PER_PAGE = 100
+CSV_ROWS = 1_000
+SAMPLED = 30
+MOST_DEFAULTS = 4
+MORE_COLUMNS = "more-columns"
+EXAMPLES = (
+    ("metrics.val_auc > 0.9", "the last value of a metric"),
+    ("params.depth in ('6', '8')", "parameters are text"),
+    ("params.model like 'xgb%' and not metrics.loss > 1", "beginnings, and the opposite"),
+    ("tags.team = 'risk' or attributes.status = 'RUNNING'", "one or the other"),
+    ("attributes.run_name ilike '%otter%'", "part of a name, in any case"),
+)
+_PLACE = re.compile(r"at character (\d+)")
+_WORD = re.compile(r"\S+")
+_RISKY = ("=", "+", "-", "@", "\t", "\r")
+_VIEWS = {"": View.ACTIVE, "deleted": View.DELETED}
+_FIRST = [Column(Entity.ATTRIBUTE, "status")]
+_LAST = [Column(Entity.ATTRIBUTE, name) for name in ("created", "duration", "author")]
+
+
+def mount(pages: Pages) -> None:
+    """Add the pages of this file."""
+    read = needs(Ability.READ_TRACKING)
+    url = f"{PROJECT_ROUTE}{EXPERIMENTS}/{{experiment:int}}/candidates"
+    pages.get(url, read, show_candidates)
+    pages.get(url + ".csv", read, send_csv)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the address asks for. `order` is what it names, `columns` the ones to show."""
+
+    url: str
+    query: str
+    sort: str
+    state: str
+    cursor: str
+    chosen: tuple[str, ...]
+    order: OrderKey
+    columns: list[Column]
+
+    def address(self, **changes: str) -> str:
+        """The address of the same table with something changed; a change begins with the first page."""
+        kept = {"q": self.query, "sort": self.sort, "cols": ",".join(self.chosen), "state": self.state}
+        return search_address(self.url, **(kept | changes))
+
+    def kept(self, *without: str) -> list[tuple[str, str]]:
+        """The same as the hidden fields of a form."""
+        kept = {"q": self.query, "sort": self.sort, "cols": ",".join(self.chosen), "state": self.state}
+        return [(name, value) for name, value in kept.items() if value and name not in without]
+
+    def candidates(self, experiment_iid: int) -> CandidateQuery:
+        return CandidateQuery((experiment_iid,), self.query, (order_text(self.order),), _VIEWS[self.state])
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A filter that cannot be read, cut at the place where reading stopped."""
+
+    sentence: str
+    before: str
+    fault: str
+    after: str
+
+
+def show_candidates(visit: Visit) -> Response:
+    with visit.read() as (session, actor):
+        opened = open_experiment(visit, session, actor, title="Candidates")
+        asked = _asked(visit, session, actor, opened)
+        if _wants(visit, MORE_COLUMNS):
+            return _more_columns(visit, session, actor, opened, asked)
+        grid = _grid(visit, session, actor, opened, asked)
+    partial = _wants(visit, "candidates")
+    return visit.page(
+        "experiments/_candidates.html" if partial else "experiments/candidates.html",
+        opened.where,
+        status=422 if grid["problem"] else 200,
+        project={"name": opened.project.name, "url": project_url(opened.project)},
+        experiment=shown_experiment(opened),
+        heading_facts=opened.facts(),
+        experiment_tabs=opened.tabs("Candidates"),
+        may=opened.may,
+        grid=grid,
+        snippet=snippets.log_candidate(visit.installation.settings.url, opened.project, opened.experiment.name),
+    )
+
+
+def _wants(visit: Visit, region: str) -> bool:
+    return visit.is_partial and visit.request.headers.get("hx-target", "").endswith(f"#{region}")
+
+
+def _asked(visit: Visit, session: Session, actor: Actor, opened: OpenedExperiment) -> Asked:
+    state = visit.query("state")
+    if state not in _VIEWS:
+        raise Invalid("Candidates are active or deleted.")
+    columns = columns_from(visit.request.query_params.getlist("cols") or [""])
+    sort = visit.query("sort")
+    return Asked(
+        url=f"{opened.url}/candidates",
+        query=visit.query("q"),
+        sort=sort,
+        state=state,
+        cursor=visit.query("cursor"),
+        chosen=tuple(column.name for column in columns),
+        order=order_from(sort) or _usual_order(opened),
+        columns=columns or _usual_columns(session, actor, opened),
+    )
+
+
+def _usual_order(opened: OpenedExperiment) -> OrderKey:
+    metric = opened.experiment.primary_metric
+    if metric is None:
+        return NEWEST
+    return OrderKey(Field(Entity.METRIC, metric), is_ascending=bool(opened.experiment.primary_metric_is_lower_better))
+
+
+def _usual_columns(session: Session, actor: Actor, opened: OpenedExperiment) -> list[Column]:
+    """The primary metric, the metrics that most of the newest candidates have, and the parameters that vary."""
+    query = CandidateQuery((opened.experiment.iid,))
+    wanted = Wanted(tags=frozenset(), inputs_and_outputs=False)
+    sample = search_candidates(session, actor, opened.project, query, max_results=SAMPLED, wanted=wanted).items
+    primary = [opened.experiment.primary_metric] if opened.experiment.primary_metric else []
+    metrics = list(dict.fromkeys([*primary, *_common_metrics(sample)]))[:MOST_DEFAULTS]
+    return [
+        *_FIRST,
+        *(Column(Entity.METRIC, key) for key in metrics),
+        *(Column(Entity.PARAMETER, key) for key in _varying_parameters(sample)),
+        *_LAST,
+    ]
+
+
+def _common_metrics(sample: Sequence[CandidateRow]) -> list[str]:
+    """Those of most candidates first, the system's own left out."""
+    found = Counter(metric.key for row in sample for metric in row.metrics if not metric.key.startswith("system/"))
+    return sorted(found, key=lambda key: (-found[key], key))
+
+
+def _varying_parameters(sample: Sequence[CandidateRow]) -> list[str]:
+    values: dict[str, set[str]] = {}
+    used: Counter[str] = Counter()
+    for row in sample:
+        for key, value in row.parameters.items():
+            values.setdefault(key, set()).add(value)
+            used[key] += 1
+    varying = [key for key, different in values.items() if len(different) > 1 or len(sample) == 1]
+    return sorted(varying, key=lambda key: (-used[key], key))[:MOST_DEFAULTS]
+
+
+def _grid(
+    visit: Visit, session: Session, actor: Actor, opened: OpenedExperiment, asked: Asked
+) -> dict[str, object]:
+    """What the table's template shows."""
+    total = _total(session, actor, opened, asked)
+    try:
+        page = _search(session, actor, opened, asked, max_results=PER_PAGE, token=asked.cursor or None)
+        matches = count_candidates(session, actor, opened.project, asked.candidates(opened.experiment.iid)) if asked.query else total
+        problem = None
+    except Invalid as refused:
+        if not asked.query:
+            raise
+        page, matches, problem = Page[CandidateRow]([]), 0, _problem(refused, asked.query)
+    primary = opened.experiment.primary_metric
+    markup = GridMarkup(f"{project_url(opened.project)}{CANDIDATES}", visit.assets.icon, f"metrics.{primary}" if primary else "")
+    return {
+        "version": version_of_experiment(session, actor, opened.project, opened.experiment.id),
+        "url": asked.url,
+        "query": asked.query,
+        "total": total,
+        "match_count": matches,
+        "problem": problem,
+        "kept_fields": asked.kept("q"),
+        "kept_without_columns": asked.kept("cols"),
+        "shown_columns": [{"name": column.name, "label": column.label} for column in asked.columns],
+        "more_columns_url": asked.address(),
+        "reset_columns_url": asked.address(cols=""),
+        "states": _state_links(asked),
+        "csv_url": asked.address().replace("/candidates", "/candidates.csv", 1),
+        "examples": EXAMPLES,
+        "groups": groups_of(asked.columns),
+        "columns": _heads(asked),
+        "rows_html": markup.rows(asked.columns, page.items),
+        "page": Paging(
+            asked.address() if asked.cursor else "",
+            asked.address(cursor=page.next_cursor) if page.next_cursor else "",
+        ),
+        "sentence": f"{count(len(page.items))} shown · {count(matches)} match{'es' if matches == 1 else ''} · {count(total)} total",
+        "nothing_text": _nothing(total, asked),
+    }
+
+
+def _search(
+    session: Session, actor: Actor, opened: OpenedExperiment, asked: Asked, *, max_results: int, token: str | None
+) -> Page[CandidateRow]:
+    query = asked.candidates(opened.experiment.iid)
+    wanted = wanted_for(asked.columns)
+    return search_candidates(session, actor, opened.project, query, max_results=max_results, token=token, wanted=wanted)
+
+
+def _total(session: Session, actor: Actor, opened: OpenedExperiment, asked: Asked) -> int:
+    if not asked.state:
+        return opened.activity.candidates
+    everything = CandidateQuery((opened.experiment.iid,), view=_VIEWS[asked.state])
+    return count_candidates(session, actor, opened.project, everything)
+
+
+def _nothing(total: int, asked: Asked) -> str:
+    if asked.query:
+        return f"None of the {count(total)} candidates matches this filter. Try one comparison less."
+    return "Deleted candidates can be restored from here for a while." if asked.state else "It fills as scripts log."
+
+
+def _problem(refused: Invalid, query: str) -> Problem:
+    """Where reading the filter stopped: the sentence says the place, or it is the whole text."""
+    found = _PLACE.search(refused.message)
+    start = min(int(found[1]) - 1, len(query)) if found else 0
+    word = _WORD.match(query, start) if found else None
+    end = word.end() if word else len(query)
+    return Problem(refused.message, query[:start], query[start:end], query[end:])
+
+
+def _state_links(asked: Asked) -> list[Link]:
+    return [
+        Link(label, asked.address(state=state), current=asked.state == state)
+        for state, label in (("", "Active"), ("deleted", "Deleted"))
+    ]
+
+
+def _heads(asked: Asked) -> list[dict[str, object]]:
+    """The heads of the columns, the candidate's own first."""
+    heads = [_head(asked, "name", "Candidate", NAME, "pin", "Name of the candidate")]
+    previous = Entity.ATTRIBUTE
+    for column in asked.columns:
+        classes = " ".join(
+            [*(["num"] if column.is_number else []), *(["group-start"] if column.entity is not previous else [])]
+        )
+        previous = column.entity
+        heads.append(_head(asked, column.name, column.label, column.sorts_by, classes, column.name))
+    return heads
+
+
+def _head(asked: Asked, name: str, label: str, field: Field | None, classes: str, hint: str) -> dict[str, object]:
+    if field is None:
+        return {"label": label, "classes": classes, "sort": None, "hint": hint}
+    is_sorted = asked.order.field == field
+    ascends_first = field.entity is not Entity.METRIC and field != NEWEST.field
+    turned = not asked.order.is_ascending if is_sorted else ascends_first
+    direction = ("ascending" if asked.order.is_ascending else "descending") if is_sorted else ""
+    link = SortLink(label, asked.address(sort=name if turned else f"-{name}"), direction)
+    return {"label": label, "classes": classes, "sort": link, "hint": hint}
+
+
+def _more_columns(
+    visit: Visit, session: Session, actor: Actor, opened: OpenedExperiment, asked: Asked
+) -> Response:
+    """The columns that are not shown, fetched when the picker is opened."""
+    keys = keys_in_use(session, actor, opened.project, opened.experiment.id)
+    shown = {column.name for column in asked.columns}
+    groups = [
+        {"label": label, "columns": [{"name": it.name, "label": it.label} for it in columns if it.name not in shown]}
+        for label, columns in _offered(keys)
+    ]
+    return visit.page(
+        "experiments/_more_columns.html", opened.where, groups=[group for group in groups if group["columns"]]
+    )
+
+
+def _offered(keys: KeysInUse) -> Iterator[tuple[str, list[Column]]]:
+    yield "Metrics", [Column(Entity.METRIC, key) for key in keys.metrics]
+    yield "Parameters", [Column(Entity.PARAMETER, key) for key in keys.parameters]
+    yield "Tags", [Column(Entity.TAG, key) for key in keys.tags]
+    yield "System", [Column(Entity.ATTRIBUTE, key) for key in ATTRIBUTES]
+
+
+# CSV
+
+
+def send_csv(visit: Visit) -> Response:
+    """Exactly the candidates and columns of the table, all pages of it."""
+    with visit.read() as (session, actor):
+        opened = open_experiment(visit, session, actor)
+        asked = _asked(visit, session, actor, opened)
+        _search(session, actor, opened, asked, max_results=1, token=None)  # what cannot be read is refused at once
+    name = f"{opened.project.path}-experiment-{opened.experiment.iid}.csv"
+    headers = data_headers() | {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(_csv(visit, opened, asked), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _csv(visit: Visit, opened: OpenedExperiment, asked: Asked) -> Iterator[str]:
+    yield _csv_lines([["candidate", "name", "run_id", *(column.name for column in asked.columns)]])
+    token: str | None = None
+    while True:
+        with visit.read() as (session, actor):
+            page = _search(session, actor, opened, asked, max_results=CSV_ROWS, token=token)
+        yield _csv_lines([_csv_row(row, asked.columns) for row in page.items])
+        token = page.next_cursor
+        if token is None:
+            return
+
+
+def _csv_row(row: CandidateRow, columns: Sequence[Column]) -> list[str]:
+    metrics = {metric.key: repr(metric.value) for metric in row.metrics}
+    sources = {Entity.METRIC: metrics, Entity.PARAMETER: row.parameters, Entity.TAG: row.tags}
+    values = (
+        _attribute(row, column.key) if column.entity is Entity.ATTRIBUTE else sources[column.entity].get(column.key, "")
+        for column in columns
+    )
+    return [str(row.iid), row.name, row.run_id, *values]
+
+
+def _attribute(row: CandidateRow, key: str) -> str:
+    match key:
+        case "status":
+            return STATUS_WORDS[Status(row.status)]
+        case "created":
+            return iso(from_ms(row.start_ms))
+        case "ended":
+            return iso(from_ms(row.end_ms)) if row.end_ms is not None else ""
+        case "duration":
+            return str((row.end_ms - row.start_ms) / 1000) if row.end_ms is not None else ""
+        case "author":
+            return row.source_user
+        case _:
+            return row.run_id
+
+
+def _csv_lines(rows: Sequence[Sequence[str]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r\n").writerows([_harmless(value) for value in row] for row in rows)
+    return text.getvalue()
+
+
+def _harmless(value: str) -> str:
+    """A text that a spreadsheet would take for a formula, after an apostrophe. Numbers stay numbers."""
+    if not value.startswith(_RISKY):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value

@@ -1,0 +1,255 @@
+"""The table of candidates: which columns, in which order, and the markup of its rows. Pure; knows no session.
+
+Rows are written as text, not by templates: a page has thousands of cells, and each is escaped exactly once.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup, escape
+
+from modelyard.domains.tracking.candidate_rows import CandidateRow, Wanted
+from modelyard.domains.tracking.hot.operations import Status
+from modelyard.domains.tracking.search.syntax import Entity, Field, OrderKey, printed_order
+from modelyard.entrypoints.web.candidate_lists import STATUS_WORDS
+from modelyard.entrypoints.web.formatting import absolute, duration, exact, initial, iso, measure, relative, tile
+from modelyard.platform.clock import from_ms
+from modelyard.platform.errors import Invalid
+
+MOST_COLUMNS = 60
+MOST_CELL = 120
+STATUS_BADGES = {
+    Status.SCHEDULED: ("neutral", "circle-dashed"),
+    Status.RUNNING: ("running", "loader-circle"),
+    Status.FINISHED: ("success", "circle-check"),
+    Status.FAILED: ("danger", "circle-x"),
+    Status.KILLED: ("warning", "circle-slash"),
+}
+_LABELS = {Entity.METRIC: "Metrics", Entity.PARAMETER: "Parameters", Entity.TAG: "Tags", Entity.ATTRIBUTE: ""}
+# Columns that every candidate has: what they are called, and what the search language sorts them by.
+ATTRIBUTES = {
+    "status": ("Status", "status"),
+    "created": ("Created", "start_time"),
+    "ended": ("Ended", "end_time"),
+    "duration": ("Duration", ""),
+    "author": ("Author", "user_id"),
+    "run_id": ("Run ID", "run_id"),
+}
+NAME = Field(Entity.ATTRIBUTE, "run_name")
+NEWEST = OrderKey(Field(Entity.ATTRIBUTE, "start_time"), is_ascending=False)
+
+Cell = Callable[[CandidateRow], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column. `name` is how addresses call it: metrics.val_auc."""
+
+    entity: Entity
+    key: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.entity}.{self.key}"
+
+    @property
+    def label(self) -> str:
+        return ATTRIBUTES[self.key][0] if self.entity is Entity.ATTRIBUTE else self.key
+
+    @property
+    def sorts_by(self) -> Field | None:
+        """What the search language sorts by for this column; None if it cannot."""
+        if self.entity is not Entity.ATTRIBUTE:
+            return Field(self.entity, self.key)
+        sortable = ATTRIBUTES[self.key][1]
+        return Field(Entity.ATTRIBUTE, sortable) if sortable else None
+
+    @property
+    def is_number(self) -> bool:
+        return self.entity is Entity.METRIC or self.name == "attributes.duration"
+
+
+@dataclass(frozen=True, slots=True)
+class SortLink:
+    """The head of a column: where pressing it leads, and how it is sorted now."""
+
+    label: str
+    url: str
+    direction: str = ""
+
+
+def column_named(name: str) -> Column:
+    """The column behind a name from an address.
+
+    Raises:
+        Invalid: there can be no such column.
+    """
+    prefix, _, key = name.partition(".")
+    try:
+        entity = Entity(prefix)
+    except ValueError:
+        entity = Entity.DATASET
+    if entity is Entity.DATASET or not key or (entity is Entity.ATTRIBUTE and key not in ATTRIBUTES):
+        raise Invalid(f"There is no column {name[:MOST_CELL]}. Columns are metrics.…, params.…, tags.… and attributes.….")
+    return Column(entity, key)
+
+
+def columns_from(values: Sequence[str]) -> list[Column]:
+    """The columns that an address names, `cols=a,b` or `cols=a&cols=b`, each once.
+
+    Raises:
+        Invalid
+    """
+    names = values[0].split(",") if len(values) == 1 else list(values)
+    chosen = [column_named(name) for name in dict.fromkeys(name.strip() for name in names) if name]
+    if len(chosen) > MOST_COLUMNS:
+        raise Invalid(f"A table shows at most {MOST_COLUMNS} columns, not {len(chosen)}.")
+    return chosen
+
+
+def order_from(text: str) -> OrderKey | None:
+    """The order that an address names: a column, after a minus for the greatest first; None for none.
+
+    Raises:
+        Invalid
+    """
+    if not text:
+        return None
+    name = text.removeprefix("-")
+    field = NAME if name == "name" else column_named(name).sorts_by
+    if field is None:
+        raise Invalid(f"Candidates cannot be sorted by {name}.")
+    return OrderKey(field, is_ascending=not text.startswith("-"))
+
+
+def order_text(key: OrderKey) -> str:
+    """An order as the search language writes it."""
+    return printed_order((key,))
+
+
+def wanted_for(columns: Sequence[Column]) -> Wanted:
+    """Exactly what these columns show."""
+    keys = {entity: frozenset(column.key for column in columns if column.entity is entity) for entity in Entity}
+    return Wanted(keys[Entity.METRIC], keys[Entity.PARAMETER], keys[Entity.TAG], inputs_and_outputs=False)
+
+
+@dataclass(frozen=True)
+class GridMarkup:
+    """What writing rows needs to know of the page: where candidates live, and how an icon is drawn."""
+
+    candidate_url: str
+    icon: Callable[[str], Markup]
+    emphasised: str = ""
+
+    def rows(self, columns: Sequence[Column], candidates: Sequence[CandidateRow]) -> Markup:
+        """The body of the table."""
+        badges = {status.value: self._badge(status) for status in Status}
+        starts = _group_starts(columns)
+        cells = [self._cell(column, badges, begins_group=index in starts) for index, column in enumerate(columns)]
+        lines = ("".join((self._head(row), *(cell(row) for cell in cells), "</tr>")) for row in candidates)
+        return Markup("".join(lines))  # noqa: S704  # every cell below escapes what users wrote
+
+    def _head(self, row: CandidateRow) -> str:
+        mark = ' data-deleted=""' if row.deleted_ms is not None else ""
+        name = escape(row.name)
+        return (
+            f'<tr{mark}><th scope="row" class="pin"><span class="cell-title"><span class="iid">{row.iid}</span>'
+            f'<a href="{self.candidate_url}/{row.iid}" title="{name}">{name}</a></span></th>'
+        )
+
+    def _badge(self, status: Status) -> str:
+        kind, symbol = STATUS_BADGES[status]
+        return f'<span class="badge badge-{kind}">{self.icon(symbol)}{STATUS_WORDS[status]}</span>'
+
+    def _cell(self, column: Column, badges: dict[int, str], *, begins_group: bool) -> Cell:
+        start = " group-start" if begins_group else ""
+        key = column.key
+        match column.entity:
+            case Entity.METRIC:
+                strong = " best" if column.name == self.emphasised else ""
+                return lambda row: _metric_cell(row, key, f"num{strong}{start}")
+            case Entity.PARAMETER:
+                return lambda row: _text_cell(row.parameters.get(key), start)
+            case Entity.TAG:
+                return lambda row: _text_cell(row.tags.get(key), start)
+            case _:
+                return _attribute_cell(key, badges, start)
+
+
+def _group_starts(columns: Sequence[Column]) -> set[int]:
+    """The places where another kind of column begins."""
+    return {index for index, column in enumerate(columns) if index and column.entity is not columns[index - 1].entity} | (
+        {0} if columns and columns[0].entity is not Entity.ATTRIBUTE else set()
+    )
+
+
+def groups_of(columns: Sequence[Column]) -> list[dict[str, object]]:
+    """The row of headings above the columns: how many columns, and what they are."""
+    previous = Entity.ATTRIBUTE
+    spans: list[tuple[Entity, int]] = [(Entity.ATTRIBUTE, 1)]
+    for column in columns:
+        if column.entity is previous:
+            spans[-1] = (previous, spans[-1][1] + 1)
+        else:
+            spans.append((column.entity, 1))
+            previous = column.entity
+    return [{"span": span, "label": _LABELS[entity]} for entity, span in spans] if len(spans) > 1 else []
+
+
+def _metric_cell(row: CandidateRow, key: str, classes: str) -> str:
+    for metric in row.metrics:
+        if metric.key == key:
+            return f'<td class="{classes}" title="{exact(metric.value)}">{measure(metric.value)}</td>'
+    return f'<td class="{classes} none"></td>'
+
+
+def _text_cell(value: str | None, start: str) -> str:
+    if value is None:
+        return f'<td class="none{start}"></td>'
+    kind = "num" if _is_number(value) else "cut"
+    shown = escape(value if len(value) <= MOST_CELL else value[:MOST_CELL] + "…")
+    return f'<td class="{kind}{start}" title="{escape(value[:1000])}">{shown}</td>'
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _attribute_cell(key: str, badges: dict[int, str], start: str) -> Cell:
+    match key:
+        case "status":
+            return lambda row: f'<td class="{start}">{badges[row.status]}</td>'
+        case "created":
+            return lambda row: _time_cell(row.start_ms, start)
+        case "ended":
+            return lambda row: _time_cell(row.end_ms, start)
+        case "duration":
+            return lambda row: f'<td class="num{start}">{_duration(row)}</td>'
+        case "author":
+            return lambda row: _author_cell(row.source_user, start)
+        case _:
+            return lambda row: f'<td class="{start}"><code>{row.run_id}</code></td>'
+
+
+def _time_cell(moment_ms: int | None, start: str) -> str:
+    if moment_ms is None:
+        return f'<td class="none{start}"></td>'
+    moment = from_ms(moment_ms)
+    return f'<td class="{start}"><time datetime="{iso(moment)}" title="{absolute(moment)}" data-relative>{relative(moment)}</time></td>'
+
+
+def _duration(row: CandidateRow) -> str:
+    return duration((row.end_ms - row.start_ms) / 1000) if row.end_ms is not None else ""
+
+
+def _author_cell(name: str, start: str) -> str:
+    if not name:
+        return f'<td class="none{start}"></td>'
+    return (
+        f'<td class="{start}"><span class="person"><span class="avatar tile-{tile(name)} avatar-small avatar-round" '
+        f'aria-hidden="true">{escape(initial(name))}</span><span>{escape(name)}</span></span></td>'
+    )
