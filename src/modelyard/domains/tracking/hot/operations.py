@@ -1,8 +1,9 @@
-"""What can be asked of the lane, and what it answers."""
+"""What can be asked of the lane, and what it answers. msgspec's structs, because one is made for every request."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import IntEnum
+
+import msgspec
 
 
 class Status(IntEnum):
@@ -15,8 +16,7 @@ class Status(IntEnum):
     KILLED = 4
 
 
-@dataclass(frozen=True, slots=True)
-class CandidatePlace:
+class CandidatePlace(msgspec.Struct, frozen=True):
     """Where a candidate lives. None of it ever changes, so it can be remembered."""
 
     candidate_id: int
@@ -27,8 +27,7 @@ class CandidatePlace:
     run_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class CandidateInfo:
+class CandidateInfo(msgspec.Struct, frozen=True):
     """A candidate's own row, as it is after an operation."""
 
     place: CandidatePlace
@@ -40,8 +39,7 @@ class CandidateInfo:
     is_deleted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class CreateCandidate:
+class CreateCandidate(msgspec.Struct, frozen=True):
     """`tags` hold the name too, under `mlflow.runName`."""
 
     project_id: int
@@ -55,8 +53,7 @@ class CreateCandidate:
     tags: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class UpdateCandidate:
+class UpdateCandidate(msgspec.Struct, frozen=True):
     """What is None stays as it is."""
 
     place: CandidatePlace
@@ -66,8 +63,7 @@ class UpdateCandidate:
     name: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class MetricColumns:
+class MetricColumns(msgspec.Struct, frozen=True):
     """Points in columns of equal length. NaN and infinities are floats."""
 
     names: Sequence[str]
@@ -76,8 +72,7 @@ class MetricColumns:
     values: Sequence[float]
 
 
-@dataclass(frozen=True, slots=True)
-class ModelMetric:
+class ModelMetric(msgspec.Struct, frozen=True):
     """A point that was measured on a logged model, and possibly on a dataset."""
 
     model_id: str
@@ -89,15 +84,14 @@ class ModelMetric:
     dataset_digest: str
 
 
-@dataclass(frozen=True, slots=True)
-class LogData:
+class LogData(msgspec.Struct, frozen=True):
     """Metrics, parameters and tags of one candidate: applied whole or not at all."""
 
     place: CandidatePlace
     now_ms: int
     metrics: MetricColumns | None = None
-    parameters: Mapping[str, str] = field(default_factory=dict)
-    tags: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = {}
+    tags: Mapping[str, str] = {}
     model_metrics: Sequence[ModelMetric] = ()
 
 
