@@ -30,6 +30,7 @@ from modelyard.platform.http import (
     protocol_with,
 )
 from modelyard.platform.settings import Settings
+from modelyard.platform.storage.opening import open_blob_store
 
 # The writing thread wants the interpreter back right after a flush; Python's five milliseconds are longer than that.
 SWITCH_INTERVAL_S = 0.0005
@@ -40,7 +41,7 @@ log = logging.getLogger(__name__)
 def create_installation(settings: Settings) -> Installation:
     """Open the parts of a server. The data directory exists and the schema is up to date."""
     database = open_database(settings)
-    return Installation(settings, database, open_server_key(settings), Lane(database))
+    return Installation(settings, database, open_server_key(settings), Lane(database), open_blob_store(settings))
 
 
 def create_app(installation: Installation) -> tuple[Asgi, Match]:

@@ -24,6 +24,7 @@ from modelyard.platform.crypto import ServerKey
 from modelyard.platform.database import Database, Session
 from modelyard.platform.errors import ModelyardError, NotFound, Unauthenticated
 from modelyard.platform.settings import Settings
+from modelyard.platform.storage.blobs import BlobStore
 
 CACHE_SECONDS = 2.0
 MOST_CACHED = 10_000
@@ -77,6 +78,7 @@ class Installation:
     database: Database
     key: ServerKey
     lane: Lane
+    store: BlobStore
     pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, thread_name_prefix="request"))
     is_stopping: bool = False
     _admissions: dict[tuple[bytes, bytes], Admission] = field(default_factory=dict)

@@ -75,8 +75,17 @@ Identifier = BigInteger().with_variant(Integer(), "sqlite")
 class Database:
     """The engines of one database. `read()` and `write()` are the doors; leaving `write()` commits or rolls back."""
 
-    def __init__(self, url: URL, *, durability: Literal["full", "normal"] = "full", pool_size: int = 20) -> None:
+    def __init__(
+        self,
+        url: URL,
+        *,
+        durability: Literal["full", "normal"] = "full",
+        pool_size: int = 20,
+        switched_off: frozenset[str] = frozenset(),
+    ) -> None:
         self.url = url
+        # What every session carries along: the features that are off on this server.
+        self._info = {"switched_off": switched_off}
         self.durability = durability
         self.is_sqlite = url.get_backend_name() == "sqlite"
         self.pen = threading.RLock()
@@ -99,7 +108,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A session on one snapshot. It cannot write."""
-        with translated(), Session(self._reader, expire_on_commit=False) as session:
+        with translated(), Session(self._reader, expire_on_commit=False, info=self._info) as session:
             yield session
 
     @contextmanager
@@ -108,7 +117,8 @@ class Database:
 
         Do slow work (hashing a password, reading a file) before opening one: on SQLite nobody else writes meanwhile.
         """
-        with self.pen_held(), translated(), Session(self._writer, expire_on_commit=False) as session:
+        opened = Session(self._writer, expire_on_commit=False, info=self._info)
+        with self.pen_held(), translated(), opened as session:
             yield session
             session.commit()
         self.generation += changes_access
@@ -202,7 +212,7 @@ def open_database(settings: Settings) -> Database:
         url = make_url(settings.database_url).set(drivername="postgresql+psycopg")
     else:
         url = URL.create("sqlite", database=str(Path(settings.data) / SQLITE_FILE))
-    return Database(url, durability=settings.durability)
+    return Database(url, durability=settings.durability, switched_off=settings.switched_off)
 
 
 @contextmanager

@@ -72,6 +72,12 @@ class Settings:
         return self.external_url.rstrip("/") or f"http://{self.host}:{self.port}"
 
     @property
+    def switched_off(self) -> frozenset[str]:
+        """The features that are off on this whole server, by the names of their switches in a project."""
+        switches = {"model_experiments": self.ml_experiment_tracking, "model_registry": self.model_registry}
+        return frozenset(name for name, is_on in switches.items() if not is_on)
+
+    @property
     def is_postgresql(self) -> bool:
         return bool(self.database_url)
 

@@ -140,11 +140,14 @@ def standing(session: Session, actor: Actor, place: Place) -> Standing:
     is_visitor = place.visibility == "public" or (place.visibility == "internal" and actor.is_person)
     if role == Role.NONE and not is_visitor and not _belongs_below(session, actor, place):
         return NOWHERE
+    switched_off: frozenset[str] = session.info.get("switched_off", frozenset())
     allowed: set[Ability] = set()
     out_of_scope: set[Ability] = set()
     for ability, rule in RULES.items():
         # Somebody who belongs only further down sees the group's name and nothing else of it.
         if ability is not Ability.READ_PLACE and not _allows(rule, place, role, is_visitor=is_visitor):
+            continue
+        if rule.feature in switched_off:
             continue
         if actor.scopes is None or actor.scopes & rule.scopes:
             allowed.add(ability)

@@ -7,7 +7,7 @@ made has a package of its own.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy.orm import Session
 
@@ -70,11 +70,21 @@ class Folder:
 
     package: PackageName
     path: str
+    experiment_iid: int
     is_deleted: bool
 
     def inside(self, path: str) -> str:
         """A path of the owner's as a path in the package."""
         return "/".join(part for part in (self.path, path) if part)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One level of the files of a candidate or logged model, and the experiment that it is in."""
+
+    path: str
+    experiment_iid: int
+    entries: list[FolderEntry]
 
 
 def candidate_package(iid: int) -> PackageName:
@@ -114,8 +124,8 @@ def put_artifact(
     return put_file(session, package, target.path, blob)
 
 
-def list_artifacts(session: Session, actor: Actor, project: Project, artifact: ArtifactPath) -> list[FolderEntry]:
-    """One level of the owner's files; nothing where there is no such folder.
+def list_artifacts(session: Session, actor: Actor, project: Project, artifact: ArtifactPath) -> Listing:
+    """One level of the owner's files; no entries where there is no such folder.
 
     Raises:
         NotFound, Forbidden
@@ -123,13 +133,14 @@ def list_artifacts(session: Session, actor: Actor, project: Project, artifact: A
     """
     folder = _folder(session, actor, project, artifact, Ability.READ_TRACKING)
     wanted = folder_path(artifact.path)
+    listing = Listing(wanted, folder.experiment_iid, [])
     package = find_package(session, project.id, folder.package)
     if package is None or (artifact.run_id and _is_models_own(wanted)):
-        return []
+        return listing
     entries = folder_entries(session, package.id, folder.inside(wanted))
-    if not artifact.run_id or wanted not in {"", MODELS}:
-        return entries
-    return _own_entries(session, package, wanted, entries)
+    if artifact.run_id and wanted in {"", MODELS}:
+        entries = _own_entries(session, package, wanted, entries)
+    return replace(listing, entries=entries)
 
 
 def _own_entries(session: Session, package: Package, path: str, entries: Sequence[FolderEntry]) -> list[FolderEntry]:
@@ -290,6 +301,6 @@ def _folder(session: Session, actor: Actor, project: Project, artifact: Artifact
             else f"Logged model with ID '{artifact.model_id}' not found."
         )
     if found is not None:
-        return Folder(candidate_package(found.candidate_iid), "", found.is_deleted)
+        return Folder(candidate_package(found.candidate_iid), "", found.experiment_iid, found.is_deleted)
     package, path = logged_model_folder(artifact.model_id, place.candidate_iid)
-    return Folder(package, path, place.is_deleted)
+    return Folder(package, path, place.experiment_iid, place.is_deleted)

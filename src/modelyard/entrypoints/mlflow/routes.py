@@ -1,9 +1,9 @@
 """All routes of the protocol, assembled."""
 
-from modelyard.entrypoints.mlflow import hot_routes, metrics, service
+from modelyard.entrypoints.mlflow import artifact_uploads, artifacts, hot_routes, metrics, service
 from modelyard.entrypoints.mlflow.router import Routes
 
-MOUNTS = (hot_routes.mount, metrics.mount, service.mount)
+MOUNTS = (artifact_uploads.mount, artifacts.mount, hot_routes.mount, metrics.mount, service.mount)
 
 
 def all_routes() -> Routes:

@@ -1,0 +1,191 @@
+"""Artifacts in parts: what clients do with large files when `server-info` announces it.
+
+The client sends each part, without its token, to an address that `create` gave it. That address is ours and takes one
+part of one upload for a day, from whoever has the signature that came with it; only `complete`, asked with a token,
+makes a file of the parts.
+"""
+
+import msgspec
+
+from modelyard.domains.namespaces.access import Ability
+from modelyard.domains.packages.uploads import check_part, open_upload, record_part
+from modelyard.domains.tracking.artifacts import (
+    ArtifactPath,
+    abort_artifact_upload,
+    artifact_parts,
+    begin_artifact_upload,
+    complete_artifact_upload,
+)
+from modelyard.entrypoints.mlflow.artifact_addresses import artifact_at, own_address
+from modelyard.entrypoints.mlflow.router import Asked, Routes
+from modelyard.entrypoints.mlflow.streams import Exchange, streamed
+from modelyard.entrypoints.mlflow.wire import decode_body
+from modelyard.entrypoints.request import needs, public
+from modelyard.entrypoints.transfer import body_of, check_incoming, declared_bytes, headers_of, receive_into
+from modelyard.platform.crypto import ServerKey, same
+from modelyard.platform.errors import Invalid, TooLarge, Unauthenticated
+from modelyard.platform.storage.blobs import StoredPart
+from modelyard.platform.storage.streaming import in_thread
+
+CREATE = "mlflow-artifacts/mpu/create"
+PARTS = "mlflow-artifacts/mpu/parts"
+SIGNATURE = "X-Modelyard-Signature"
+PURPOSE = "upload part"
+MOST_BODY_BYTES = 8 * 1024 * 1024
+
+
+class CreateBody(msgspec.Struct):
+    """Body of `create`; `path` is the file on the client's disk, of which only the name counts."""
+
+    path: str
+    num_parts: int = 1
+
+
+class Credential(msgspec.Struct):
+    """Where to send one part, and what to send with it."""
+
+    url: str
+    part_number: int
+    headers: dict[str, str]
+
+
+class CreateAnswer(msgspec.Struct):
+    upload_id: str
+    credentials: list[Credential]
+
+
+class Part(msgspec.Struct):
+    """A part that the client has sent, with the ETag of our answer."""
+
+    part_number: int
+    etag: str | None = None
+
+
+class CompleteBody(msgspec.Struct):
+    """Body of `complete`."""
+
+    path: str
+    parts: list[Part]
+    upload_id: str = ""
+
+
+class AbortBody(msgspec.Struct):
+    """Body of `abort`."""
+
+    path: str
+    upload_id: str = ""
+
+
+COMPLETE = msgspec.json.Decoder(CompleteBody)
+
+
+def create(asked: Asked, body: CreateBody) -> object:
+    """Begin an upload."""
+    artifact = _artifact(asked.variables["path"], body.path)
+    with asked.write() as (session, actor, project):
+        upload_id = begin_artifact_upload(session, actor, project, artifact, parts=body.num_parts).upload_id
+    installation = asked.installation
+    address = own_address(installation.settings, asked.call, CREATE.encode()) + PARTS
+    return CreateAnswer(
+        upload_id,
+        [
+            Credential(
+                f"{address}/{upload_id}/{number}", number, {SIGNATURE: _signature(installation.key, upload_id, number)}
+            )
+            for number in range(1, body.num_parts + 1)
+        ],
+    )
+
+
+def _artifact(folder: str, local_file: str) -> ArtifactPath:
+    """The file of that name in a folder."""
+    name = local_file.replace("\\", "/").rpartition("/")[2]
+    if not name:
+        raise Invalid("path names the file that is uploaded.")
+    return artifact_at(f"{folder.removesuffix('/')}/{name}")
+
+
+def _signature(key: ServerKey, upload_id: str, number: int) -> str:
+    return key.digest(f"{upload_id}/{number}", purpose=PURPOSE)
+
+
+async def put_part(exchange: Exchange) -> None:
+    """Store one part, durably; sent again it takes its own place."""
+    installation, upload_id = exchange.installation, exchange.variable("upload_id")
+    number = _number(exchange.variable("number"))
+    headers = headers_of(exchange.scope)
+    if not same(headers.get(SIGNATURE.lower(), ""), _signature(installation.key, upload_id, number)):
+        raise Unauthenticated("Send the headers that came with the address of this part.")
+    declared, most_bytes = declared_bytes(headers), installation.settings.max_upload_bytes
+
+    def check() -> None:
+        with installation.database.read() as session:
+            check_part(session, open_upload(session, upload_id), number, declared or 0, most_bytes=most_bytes)
+
+    def record(part: StoredPart) -> None:
+        with installation.database.write(changes_access=False) as session:
+            record_part(session, open_upload(session, upload_id), part, most_bytes=most_bytes)
+
+    await exchange.on_thread(check)
+    check_incoming(installation.store, declared, most_bytes)
+    part = await receive_into(
+        lambda: installation.store.part_writer(upload_id, number), exchange.receive, most_bytes=most_bytes
+    )
+    await exchange.on_thread(lambda: record(part))
+    await exchange.answer(200, b"", [(b"etag", f'"{part.sha256}"'.encode())])
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 5):  # noqa: PLR2004  # as many digits as the most parts
+        raise Invalid("Parts are numbered from 1.")
+    return int(text)
+
+
+async def complete(exchange: Exchange) -> None:
+    """Make a file of the parts; done once, however often it is asked."""
+    body = decode_body(COMPLETE, CompleteBody, await _small_body(exchange))
+    artifact = _artifact(exchange.variable("path"), body.path)
+    claimed = [(part.part_number, part.etag or "") for part in body.parts]
+    parts = await exchange.read(
+        lambda session, actor, project: artifact_parts(
+            session, actor, project, artifact, body.upload_id, claimed=claimed
+        )
+    )
+    if parts:
+        store = exchange.installation.store
+        blob = await in_thread(lambda: store.join(body.upload_id, parts))
+        await exchange.write(
+            lambda session, actor, project: complete_artifact_upload(
+                session, actor, project, artifact, body.upload_id, blob=blob
+            )
+        )
+        await in_thread(lambda: store.remove_parts(body.upload_id))
+    await exchange.answer_json({})
+
+
+async def _small_body(exchange: Exchange) -> bytes:
+    body = bytearray()
+    async for chunk in body_of(exchange.receive):
+        body += chunk
+        if len(body) > MOST_BODY_BYTES:
+            raise TooLarge("The body of this request is too large.")
+    return bytes(body)
+
+
+def abort(asked: Asked, body: AbortBody) -> object:
+    """Forget an upload and its parts."""
+    artifact = _artifact(asked.variables["path"], body.path)
+    with asked.write() as (session, actor, project):
+        abort_artifact_upload(session, actor, project, artifact, body.upload_id)
+    asked.installation.store.remove_parts(body.upload_id)
+    return {}
+
+
+def mount(routes: Routes) -> None:
+    """Add the routes of this file."""
+    writes = needs(Ability.WRITE_TRACKING)
+    signed = public("A signature that `create` gave out stands for the token: one part of one upload, for a day.")
+    routes.cold("POST", CREATE + "/{path...}", writes, CreateBody)(create)
+    routes.stream("PUT", PARTS + "/{upload_id}/{number}", signed)(streamed(put_part))
+    routes.stream("POST", "mlflow-artifacts/mpu/complete/{path...}", writes)(streamed(complete))
+    routes.cold("POST", "mlflow-artifacts/mpu/abort/{path...}", writes, AbortBody)(abort)

@@ -1,0 +1,94 @@
+"""What streaming routes have in common: who asks and where, the database on threads, and errors as answers."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from modelyard.domains.accounts.actor import Actor
+from modelyard.domains.namespaces.projects import get_project
+from modelyard.domains.namespaces.tables import Project
+from modelyard.entrypoints.mlflow.errors import JSON_HEADERS, error_answer
+from modelyard.entrypoints.mlflow.router import StreamAsked, admission_of, identify
+from modelyard.entrypoints.mlflow.wire import encode
+from modelyard.entrypoints.request import Installation
+from modelyard.entrypoints.transfer import Disconnected
+from modelyard.platform.database import Session
+from modelyard.platform.http import Asgi, Receive, Scope, Send
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One request to a streaming route, and the way back."""
+
+    asked: StreamAsked
+    scope: Scope
+    receive: Receive
+    send: Send
+
+    @property
+    def installation(self) -> Installation:
+        return self.asked.installation
+
+    def variable(self, name: str) -> str:
+        """The part of the path that the route's pattern calls `name`."""
+        return self.asked.variables[name]
+
+    async def read(self, use: Callable[[Session, Actor, Project], Result]) -> Result:
+        """What `use` finds for who asks in the project that is named, on a thread."""
+        return await self.on_thread(lambda: self._use(use, is_writing=False))
+
+    async def write(self, use: Callable[[Session, Actor, Project], Result]) -> Result:
+        """The same with a session that writes; it is committed when this returns."""
+        return await self.on_thread(lambda: self._use(use, is_writing=True))
+
+    async def on_thread(self, work: Callable[[], Result]) -> Result:
+        """Do what blocks on one of the threads for requests."""
+        return await asyncio.get_running_loop().run_in_executor(self.installation.pool, work)
+
+    async def answer(self, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+        """Answer in one piece."""
+        lengths = (b"content-length", str(len(body)).encode())
+        await self.send({"type": "http.response.start", "status": status, "headers": [*headers, lengths]})
+        await self.send({"type": "http.response.body", "body": body})
+
+    async def answer_json(self, value: object) -> None:
+        """Answer with a struct or mapping."""
+        await self.answer(200, encode(value), JSON_HEADERS)
+
+    def _use(self, use: Callable[[Session, Actor, Project], Result], *, is_writing: bool) -> Result:
+        credentials, reference = identify(self.scope["headers"], self.asked.reference)
+        # Who asks is settled before the pen is taken, so that strangers never hold it.
+        admission = admission_of(self.installation, credentials, reference)
+        database = self.installation.database
+        with database.write(changes_access=False) if is_writing else database.read() as session:
+            return use(session, admission.actor, get_project(session, admission.actor, admission.project_id))
+
+
+def streamed(handler: Callable[[Exchange], Awaitable[None]]) -> Callable[[StreamAsked], Asgi]:
+    """A handler as a streaming route: its errors become answers, unless an answer has begun already."""
+
+    def application_for(asked: StreamAsked) -> Asgi:
+        async def application(scope: Scope, receive: Receive, send: Send) -> None:
+            has_begun = False
+
+            async def noting(message: MutableMapping[str, Any]) -> None:
+                nonlocal has_begun
+                has_begun = True
+                await send(message)
+
+            exchange = Exchange(asked, scope, receive, noting)
+            try:
+                await handler(exchange)
+            except Disconnected:
+                return
+            except Exception as error:  # edge: every error becomes an answer
+                if has_begun:
+                    raise
+                await exchange.answer(*error_answer(error))
+
+        return application
+
+    return application_for

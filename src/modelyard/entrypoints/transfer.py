@@ -1,0 +1,211 @@
+"""Files over HTTP, for every way in: bodies that are stored while they arrive, and downloads of one range of bytes.
+
+What users uploaded is never shown by a browser on this origin: always an attachment, never of a type that runs.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from modelyard.domains.packages.contents import StoredFile
+from modelyard.platform.errors import Invalid
+from modelyard.platform.http import Headers, Receive, Scope, Send
+from modelyard.platform.storage.blobs import BlobStore, MissingBlobError, Span
+from modelyard.platform.storage.digests import StoredBlob
+from modelyard.platform.storage.streaming import Stored, Writer, check_size, pieces, receive
+
+SINGLE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+HARMLESS: Headers = [
+    (b"content-type", b"application/octet-stream"),
+    (b"content-security-policy", b"sandbox; default-src 'none'"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cache-control", b"private, no-cache"),
+    (b"accept-ranges", b"bytes"),
+]
+
+
+class Disconnected(Exception):
+    """The client went away before its request was complete; there is nobody to answer."""
+
+
+# Uploads
+
+
+def declared_bytes(headers: Mapping[str, str]) -> int | None:
+    """The length that a request says its body has.
+
+    Raises:
+        Invalid
+    """
+    text = headers.get("content-length")
+    if text is None:
+        return None
+    if not text.isascii() or not text.isdigit():
+        raise Invalid("Content-Length is a whole number.")
+    return int(text)
+
+
+async def body_of(receive_message: Receive) -> AsyncGenerator[bytes, None]:
+    """A request's body as it arrives.
+
+    Raises:
+        Disconnected
+    """
+    while True:
+        message = await receive_message()
+        if message["type"] == "http.disconnect":
+            raise Disconnected
+        if chunk := message.get("body", b""):
+            yield chunk
+        if not message.get("more_body", False):
+            return
+
+
+def check_incoming(store: BlobStore, declared: int | None, most_bytes: int) -> None:
+    """Refuse a body before it arrives, if what it says of itself is too much.
+
+    Raises:
+        TooLarge: for this server's setting.
+        Busy: for the room that is left.
+    """
+    check_size(declared or 0, most_bytes)
+    store.check_room(declared or 0)
+
+
+async def receive_file(store: BlobStore, scope: Scope, receive_message: Receive, *, most_bytes: int) -> StoredBlob:
+    """Store a request's whole body.
+
+    Raises:
+        TooLarge, Busy, Disconnected
+    """
+    declared = declared_bytes(headers_of(scope))
+    return await receive_into(lambda: store.writer(declared), receive_message, most_bytes=most_bytes)
+
+
+async def receive_into(
+    open_writer: Callable[[], Writer[Stored]], receive_message: Receive, *, most_bytes: int
+) -> Stored:
+    """Write a request's whole body, to a writer of blobs or of parts.
+
+    Raises:
+        TooLarge, Busy, Disconnected
+    """
+    return await receive(open_writer, body_of(receive_message), most_bytes=most_bytes)
+
+
+def headers_of(scope: Scope) -> dict[str, str]:
+    """A request's headers; of one that is repeated, the last."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+# Downloads
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a download answers: `span` of the bytes, or none of them."""
+
+    status: int
+    span: Span | None
+    headers: Headers
+
+
+def answer_for(file: StoredFile, asked: Mapping[str, str]) -> Answer:
+    """The status and headers of a download, from the conditions and the range in the request's headers."""
+    tag = f'"{file.sha256}"'
+    headers: Headers = [*HARMLESS, (b"etag", tag.encode()), (b"content-disposition", _attachment(file.path))]
+    if _names(asked.get("if-none-match", ""), tag):
+        return Answer(304, None, headers)
+    span = None
+    if asked.get("if-range", tag) == tag:
+        span = _range(asked.get("range", ""), file.size_bytes)
+    if span is None:
+        return Answer(200, (0, file.size_bytes), [*headers, _length(file.size_bytes)])
+    start, stop = span
+    if start >= file.size_bytes:
+        unsatisfied = (b"content-range", f"bytes */{file.size_bytes}".encode())
+        return Answer(416, None, [*headers, unsatisfied, _length(0)])
+    content_range = (b"content-range", f"bytes {start}-{stop - 1}/{file.size_bytes}".encode())
+    return Answer(206, span, [*headers, content_range, _length(stop - start)])
+
+
+def _range(text: str, size_bytes: int) -> Span | None:
+    """The one range that is asked for; None for none, for several and for nonsense: then the whole file is sent."""
+    found = SINGLE_RANGE.fullmatch(text.strip())
+    if found is None or size_bytes == 0:
+        return None
+    first, last = found.groups()
+    if first:
+        if last and int(last) < int(first):
+            return None
+        return int(first), min(int(last) + 1, size_bytes) if last else size_bytes
+    if not last:
+        return None
+    return (max(size_bytes - int(last), 0), size_bytes) if int(last) else (size_bytes, size_bytes)
+
+
+def _names(condition: str, tag: str) -> bool:
+    """Whether an If-None-Match names the tag, as weak comparison has it."""
+    tags = {part.strip().removeprefix("W/") for part in condition.split(",")}
+    return "*" in tags or tag in tags
+
+
+def _length(size_bytes: int) -> tuple[bytes, bytes]:
+    return b"content-length", str(size_bytes).encode()
+
+
+def _attachment(path: str) -> bytes:
+    """Content-Disposition with the file's name (RFC 6266); the plain form for those who cannot read the other one."""
+    name = path.rpartition("/")[2]
+    plain = "".join(character if character.isascii() and character not in '"\\%' else "_" for character in name)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}".encode()
+
+
+async def send_file(store: BlobStore, file: StoredFile, scope: Scope, receive_message: Receive, send: Send) -> None:
+    """Answer a GET or HEAD with a file; stops early when the client goes away.
+
+    Raises:
+        MissingBlobError: the store does not have its bytes; nothing was sent yet.
+    """
+    answer = answer_for(file, headers_of(scope))
+    if scope["method"] == "HEAD" or answer.span is None:
+        await _start(send, answer)
+        await send({"type": "http.response.body", "body": b""})
+        return
+    left = answer.span[1] - answer.span[0]
+    stream = pieces(store.chunks(file.sha256, answer.span))
+    gone = asyncio.ensure_future(_gone(receive_message))
+    try:
+        # The first piece is read before the status is said, so that bytes that are missing are an error like others.
+        piece = await anext(stream, b"")
+        _check_piece(piece, left)
+        await _start(send, answer)
+        while not gone.done():
+            left -= len(piece)
+            await send({"type": "http.response.body", "body": piece, "more_body": left > 0})
+            if left <= 0:
+                return
+            piece = await anext(stream, b"")
+            _check_piece(piece, left)
+    finally:
+        gone.cancel()
+        await stream.aclose()
+
+
+async def _gone(receive_message: Receive) -> None:
+    """Ends when the client has gone."""
+    while (await receive_message())["type"] != "http.disconnect":
+        pass
+
+
+def _check_piece(piece: bytes, left: int) -> None:
+    """A blob that is shorter than its row says is as bad as a missing one."""
+    if left > 0 and not piece:
+        raise MissingBlobError
+
+
+async def _start(send: Send, answer: Answer) -> None:
+    await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
