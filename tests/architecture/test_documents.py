@@ -208,6 +208,13 @@ def test_every_event_has_its_reference(event: type) -> None:
     assert named == fields, f"{EVENTS}, {event.__name__}: fields are {sorted(fields)}, the page has {sorted(named)}."
 
 
+def test_every_fragment_of_the_changelog_says_its_kind() -> None:
+    names = [path.name for path in (ROOT / "changelog.d").iterdir() if path.name != "README.md"]
+    kinds = "added|changed|fixed|removed|security"
+    wrong = [name for name in names if not re.fullmatch(rf"[a-z0-9-]+\.({kinds})\.md", name)]
+    assert not wrong, f"changelog.d/README.md says how fragments are named; these are not: {wrong}"
+
+
 # Examples that are read without a server
 
 

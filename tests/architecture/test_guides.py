@@ -13,15 +13,27 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import boto3
 import pytest
+from sqlalchemy import text
+from sqlalchemy.engine import URL
 
+from modelyard.platform.database import Database
 from tests.architecture.documents import ROOT, SHELL, Block, Document, document, guides
+from tests.blob_stores import CREDENTIALS, bucket_server
 from tests.conftest import free_port
 
+__all__ = ["bucket_server"]
+
 DEFAULT_ADDRESS = "http://127.0.0.1:8000"
+ELSEWHERE = {
+    "postgresql://modelyard:SECRET@db.example.org/modelyard": "postgresql",
+    "https://s3.example.org": "bucket",
+}
+BUCKET = "models"
 START_S = 30.0
 PROGRAMS = {"modelyard": "-m modelyard", "python": "", "python3": ""}
 
@@ -29,7 +41,9 @@ PROGRAMS = {"modelyard": "-m modelyard", "python": "", "python3": ""}
 class Reader:
     """Somebody who follows a guide, in a folder and a shell of their own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, elsewhere: Mapping[str, str]) -> None:
+        # What the guide says of other machines, and where that is in this test.
+        self._elsewhere = elsewhere
         self._folder = folder / "work"
         self._folder.mkdir()
         self._url = f"http://127.0.0.1:{free_port()}"
@@ -55,7 +69,9 @@ class Reader:
         if not any(block.is_marked("serve") for block in guide.blocks):
             self._serve("modelyard serve")
         for block in guide.blocks:
-            body = block.body.replace(DEFAULT_ADDRESS, self._url)
+            body = block.body
+            for address, here in [*self._elsewhere.items(), (DEFAULT_ADDRESS, self._url)]:
+                body = body.replace(address, here)
             if block.is_marked("stopped"):
                 self.stop()
             if block.file:
@@ -131,16 +147,50 @@ class Reader:
 
 
 @pytest.fixture
-def reader(tmp_path: Path) -> Iterator[Reader]:
-    """A reader whose server ends with the test."""
-    somebody = Reader(tmp_path)
-    yield somebody
-    somebody.stop()
+def postgresql(postgresql_server: URL) -> Iterator[str]:
+    """The address of an empty database."""
+    name = f"guide_{os.getpid()}_{time.time_ns()}"
+    server = Database(postgresql_server)
+    with server.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(f'CREATE DATABASE "{name}"'))
+    address = postgresql_server.set(database=name, drivername="postgresql")
+    yield address.render_as_string(hide_password=False)
+    with server.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
+    server.close()
+
+
+@pytest.fixture
+def bucket(bucket_server: str) -> str:
+    """The address of a store with the bucket that guides speak of."""
+    names = ("aws_access_key_id", "aws_secret_access_key", "region_name")
+    credentials = dict(zip(names, CREDENTIALS.values(), strict=True))
+    boto3.client("s3", endpoint_url=bucket_server, **credentials).create_bucket(Bucket=BUCKET)
+    return bucket_server
+
+
+@pytest.fixture
+def follow(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[[Document], None]]:
+    """Follows a guide, with the database or store that it speaks of."""
+    readers: list[Reader] = []
+
+    def start(guide: Document) -> None:
+        elsewhere = {
+            address: str(request.getfixturevalue(fixture))
+            for address, fixture in ELSEWHERE.items()
+            if address in guide.text
+        }
+        readers.append(Reader(tmp_path, elsewhere))
+        readers[-1].follow(guide)
+
+    yield start
+    for reader in readers:
+        reader.stop()
 
 
 @pytest.mark.timeout(300)
-def test_the_example_of_the_readme_runs(reader: Reader) -> None:
-    reader.follow(document("README.md"))
+def test_the_example_of_the_readme_runs(follow: Callable[[Document], None]) -> None:
+    follow(document("README.md"))
 
 
 @pytest.mark.full
@@ -148,5 +198,5 @@ def test_the_example_of_the_readme_runs(reader: Reader) -> None:
 @pytest.mark.parametrize(
     "guide", [guide for guide in guides() if guide.path != "README.md"], ids=lambda guide: guide.path
 )
-def test_every_guide_can_be_followed(reader: Reader, guide: Document) -> None:
-    reader.follow(guide)
+def test_every_guide_can_be_followed(follow: Callable[[Document], None], guide: Document) -> None:
+    follow(guide)
