@@ -85,8 +85,3 @@ def serve_command(contender: Contender, directory: Path, port: int, database_url
 def modelyard_command(*arguments: str) -> list[str]:
     """One of our own commands, run by the Python that runs the benchmark."""
     return [sys.executable, "-m", "modelyard", *arguments]
-
-
-def health_path(contender: Contender) -> str:
-    """Where the contender's server says that it is there."""
-    return "/healthz" if contender.product is Product.MODELYARD else "/health"

@@ -10,7 +10,8 @@
  *   "<requests>\n" then for each "<bytes> <slots>\n", a line "<kind> <offset> <width>" a slot, the bytes, "\n"
  *
  * The load ends when SECONDS have passed and AT_LEAST requests are answered, or when AT_MOST are (0: no limit).
- * What is under way then is waited for, so that the next load finds an idle server, but not counted in the rate.
+ * The rate is that of the requests answered until then, over the time to the last of them. What is under way is waited
+ * for, so that the next load finds an idle server, but is not in the rate.
  * One line of JSON on standard output tells the result; times are in milliseconds. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -354,7 +355,7 @@ static Connection *open_all(size_t count) {
 static double run(Connection *all, size_t count, double seconds, uint64_t at_least, uint64_t at_most,
                   uint64_t *counted) {
     struct epoll_event events[256];
-    double begun = now_ms(), ended = 0, progress = 0;
+    double begun = now_ms(), ended = 0, progress = 0, window = 0;
     uint64_t before = 0;
     for (size_t i = 0; i < count && (!at_most || issued < at_most); i++) send_request(&all[i]);
     for (;;) {
@@ -372,13 +373,14 @@ static double run(Connection *all, size_t count, double seconds, uint64_t at_lea
         int silent = elapsed - progress > LONGEST_SILENCE_MS;
         if (!ended && (silent || (at_most && over >= at_most) || (elapsed >= seconds * 1e3 && over >= at_least))) {
             ended = elapsed;
+            window = over ? progress : elapsed;
             *counted = answered;
         }
         uint64_t busy = 0;
         for (size_t i = 0; ended && i < count; i++) busy += (uint64_t)all[i].busy;
         if (ended && (silent || !busy)) {
             unanswered = busy;
-            return ended;
+            return window;
         }
     }
 }

@@ -13,6 +13,7 @@ from benchmarks.samples import Unmeasurable
 from benchmarks.servers import Server
 
 PLACE = re.compile(rb"<<(sequence|random|item):(\d+)>>")
+ENOUGH_PER_CONNECTION = 4
 STALL_MESSAGE = "requests were never answered"
 
 
@@ -98,11 +99,15 @@ def drive(
     *,
     connections: int,
     seconds: float = 0,
-    at_least: int = 1,
+    at_least: int | None = None,
     at_most: int = 0,
     items: Sequence[str] = (),
 ) -> Load:
-    """Send the requests in turn over so many connections, at least that long and that many, at most that many."""
+    """Send the requests in turn over so many connections, at least that long and that many, at most that many.
+
+    By default at least four for each connection: with fewer, the rate of a slow server is that of the window's edges.
+    """
+    at_least = ENOUGH_PER_CONNECTION * connections if at_least is None else at_least
     with tempfile.NamedTemporaryFile(prefix="bench-plan-") as plan:
         write_plan(Path(plan.name), requests, items)
         limits = [str(connections), str(seconds), str(at_least), str(at_most), str(server.sequence)]

@@ -101,8 +101,16 @@ def create_database(running: Cluster, name: str) -> str:
 
 
 def used_bytes(database_url: str) -> int:
-    """The size of the database once the space of dead rows is given back."""
+    """The size of everybody's tables and indexes, once the space of dead rows is given back.
+
+    PostgreSQL's own catalogues are left out: they grow and shrink by themselves.
+    """
+    tables = """
+        SELECT coalesce(sum(pg_total_relation_size(pg_class.oid)), 0)
+        FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+        WHERE relkind = 'r' AND nspname NOT IN ('pg_catalog', 'information_schema')
+    """
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("VACUUM (FULL, ANALYZE)")
-        row = connection.execute("SELECT pg_database_size(current_database())").fetchone()
+        row = connection.execute(tables).fetchone()
         return int(row[0]) if row else 0

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks import load, postgres, processes, servers
+from benchmarks import browser, load, postgres, processes, servers
 from benchmarks.contenders import Contender, Product
 from benchmarks.load import Load
-from benchmarks.samples import Measure, Quiet, Samples
+from benchmarks.samples import Measure, Quiet, Samples, Unmeasurable
 from benchmarks.servers import Server
 
 
@@ -120,6 +120,16 @@ class Race:
         return Server(contender, directory, database_url=url, database_leader=self.cluster.leader)
 
 
+def _enrol(race: Race, server: Server) -> None:
+    """Get what clients and, for our pages, a browser need. Without pages the rest can still be measured."""
+    if server.contender.product is Product.MODELYARD:
+        try:
+            browser.sign_up(server)
+        except Unmeasurable as fault:
+            race.say(f"no browser can sign in: {fault}")
+    servers.enrol(server)
+
+
 @contextlib.contextmanager
 def started(race: Race, contenders: Sequence[Contender]) -> Iterator[None]:
     """Start a server for each contender, ready for clients; stop them all at the end."""
@@ -131,7 +141,7 @@ def started(race: Race, contenders: Sequence[Contender]) -> Iterator[None]:
                 servers.start(server)
                 race.servers.append(server)
                 servers.wait_until_quiet(server)
-                servers.enrol(server)
+                _enrol(race, server)
         yield
     finally:
         for server in race.servers:

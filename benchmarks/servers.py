@@ -18,6 +18,8 @@ PATIENCE_SECONDS = 120
 QUIET_PATIENCE_SECONDS = 20
 SQLITE_MAGIC = b"SQLite format 3\0"
 PROJECT = "bench/speed"
+ADMINISTRATOR = "root"  # as `bootstrap` calls the one it makes when there is none
+HEALTH_PATH = "/health"  # of the MLflow protocol, which all of them speak
 
 
 @dataclass
@@ -32,6 +34,7 @@ class Server:
     process: processes.Leader | None = None
     base_path: str = ""  # of the MLflow protocol: a project of ours has its own
     token: str | None = None
+    cookies: dict[str, str] = field(default_factory=dict)  # of a signed-in browser
     sequence: int = 0  # of the next request the load driver sends; no two requests share one
 
     @property
@@ -77,7 +80,7 @@ def last_lines(server: Server, count: int = 15) -> str:
 def _is_healthy(server: Server) -> bool:
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_SECONDS)
     try:
-        connection.request("GET", contenders.health_path(server.contender))
+        connection.request("GET", HEALTH_PATH)
         return connection.getresponse().status == http.HTTPStatus.OK
     except (OSError, http.client.HTTPException):
         return False

@@ -8,6 +8,7 @@ import random
 import sqlite3
 import uuid
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -90,7 +91,7 @@ def _fill_by_cloning(server: Server, experiment_id: str, count: int) -> None:
     if server.database_url is not None:
         _clone_on_postgres(server.database_url, first, ids)
     else:
-        _clone_on_sqlite(server, first, ids)
+        clone_on_sqlite(next(server.directory.glob("*.db")), first, ids)
 
 
 def _clones(table: str, columns: Sequence[str], originals: Sequence[Row], ids: Sequence[str]) -> Iterator[Row]:
@@ -118,8 +119,8 @@ def _clones(table: str, columns: Sequence[str], originals: Sequence[Row], ids: S
 TABLES = ("runs", "tags", "params", "metrics", "latest_metrics")
 
 
-def _clone_on_sqlite(server: Server, first: str, ids: Sequence[str]) -> None:
-    path = next(server.directory.glob("*.db"))
+def clone_on_sqlite(path: Path, first: str, ids: Sequence[str]) -> None:
+    """Copy the rows of the first candidate for every id but the first, each with the figures of its number."""
     with contextlib.closing(sqlite3.connect(path, timeout=60)) as connection, connection:
         for table in TABLES:
             cursor = connection.execute(f"SELECT * FROM {table} WHERE run_uuid = ?", (first,))  # noqa: S608 - our words

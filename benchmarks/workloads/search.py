@@ -1,11 +1,13 @@
 """W5: find candidates among ten thousand: filtered, the first page, every page, and the page a person sees."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks import load, tracking
+from benchmarks import browser, load, servers, tracking
+from benchmarks.contenders import Product
 from benchmarks.load import Request
 from benchmarks.race import Race
 from benchmarks.samples import Unmeasurable
@@ -17,6 +19,8 @@ DEEP_PAGE = 1000
 LEAST_VALUE = 0.5
 FILTER = f"metrics.m0 > {LEAST_VALUE} and params.p0 = 'b'"
 ORDER = "metrics.m0 DESC"
+CANDIDATES_PATH = "/{project}/-/ml/experiments/{experiment}/candidates"
+CANDIDATE_LINK = re.compile(r'href="[^"]*/-/ml/candidates/(\d+)"')
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,7 @@ class Searches:
     filtered: Request
     first_page: Request
     every_page: list[Request]
+    experiment_id: str
 
 
 def measure(race: Race) -> None:
@@ -37,6 +42,7 @@ def measure(race: Race) -> None:
     }
     _measure_searches(race, searches)
     _measure_paging(race, searches)
+    _measure_candidates_page(race, searches)
 
 
 def _searches(server: Server, experiment_id: str, count: int) -> Searches:
@@ -50,9 +56,8 @@ def _searches(server: Server, experiment_id: str, count: int) -> Searches:
         found += len(answer["runs"])
         if found < count:
             deep = deep | {"page_token": answer["next_page_token"]}
-    return Searches(
-        _search(server, filtered), _search(server, {"experiment_ids": [experiment_id], "max_results": PAGE}), pages
-    )
+    first_page = {"experiment_ids": [experiment_id], "max_results": PAGE}
+    return Searches(_search(server, filtered), _search(server, first_page), pages, experiment_id)
 
 
 def _search(server: Server, fields: dict[str, Any]) -> Request:
@@ -78,7 +83,7 @@ def _measure_searches(race: Race, searches: dict[str, Searches]) -> None:
         title = f"{name}, {PAGE} of {race.sizes.candidates}"
         for server in race.turns(title):
             request = choose(searches[server.name])
-            found = load.drive(server, [request], connections=1, seconds=race.sizes.seconds)
+            found = load.drive(server, [request], connections=1, seconds=race.sizes.seconds, at_least=2)
             race.record_load(server, key, title, found, per_request=(1, "req"))
 
 
@@ -88,3 +93,19 @@ def _measure_paging(race: Race, searches: dict[str, Searches]) -> None:
         pages = searches[server.name].every_page
         found = load.drive(server, pages, connections=1, at_least=len(pages), at_most=len(pages))
         race.record_load(server, "W5.paging", title, found, per_request=(race.sizes.candidates // len(pages), "runs"))
+
+
+def _measure_candidates_page(race: Race, searches: dict[str, Searches]) -> None:
+    """What a person sees of the first page, to its last byte; held against the peers' search for the same page."""
+    pages: dict[str, Request] = {}
+    for server in race.each("W5 candidates page"):
+        if server.contender.product is Product.MODELYARD:
+            path = CANDIDATES_PATH.format(project=servers.PROJECT, experiment=searches[server.name].experiment_id)
+            shown = len(set(CANDIDATE_LINK.findall(browser.page(server, path))))
+            if shown != min(PAGE, race.sizes.candidates):
+                raise Unmeasurable(f"{server.name} shows {shown} candidates on {path}, not {PAGE}.")
+            pages[server.name] = load.render("GET", path, browser.headers(server))
+    title = f"W5 candidates page (HTML), {PAGE} of {race.sizes.candidates}"
+    for server in race.turns(title, only=Product.MODELYARD):
+        found = load.drive(server, [pages[server.name]], connections=1, seconds=race.sizes.seconds)
+        race.record_load(server, "W5.page", title, found, per_request=(1, "req"))

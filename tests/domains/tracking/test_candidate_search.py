@@ -1,13 +1,11 @@
 """Search against an evaluator of a few lines: every filter, every order, every page size, on both engines."""
 
 import math
-import operator
 import random
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from functools import cmp_to_key
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -28,13 +26,9 @@ from modelyard.domains.tracking.hot.operations import Status
 from modelyard.domains.tracking.locations import candidate_location
 from modelyard.domains.tracking.search.fragments import Reader, Sql
 from modelyard.domains.tracking.search.syntax import (
-    And,
-    Comparison,
     Condition,
     Entity,
-    Not,
-    Operator,
-    Or,
+    Field,
     OrderKey,
     printed,
     printed_order,
@@ -55,6 +49,7 @@ from modelyard.platform.clock import now
 from modelyard.platform.database import Database
 from modelyard.platform.errors import Invalid, NotFound
 from modelyard.platform.ids import hex_id
+from tests.domains.tracking.evaluator import holds
 from tests.domains.tracking.places import new_project
 from tests.domains.tracking.search.language import comparisons, conditions, fields
 
@@ -76,7 +71,7 @@ class Made:
     metrics: dict[str, float]
     params: dict[str, str]
     tags: dict[str, str]
-    datasets: list[dict[str, str | None]] = field(default_factory=list)
+    datasets: list[dict[str, str | None]] = dataclass_field(default_factory=list)
 
 
 class World:
@@ -191,28 +186,9 @@ def _row(project: Project, experiment_id: int, iid: int, made: Made) -> Candidat
     )
 
 
-# The evaluator
-
-
-def holds(condition: Condition | None, made: Made) -> bool:
-    match condition:
-        case None:
-            return True
-        case Not(term):
-            return not holds(term, made)
-        case And(terms):
-            return all(holds(term, made) for term in terms)
-        case Or(terms):
-            return any(holds(term, made) for term in terms)
-        case Comparison(where, asked, value):
-            found = [it for it in _values(where.entity, where.key, made) if it is not None]
-            if asked == "IS NULL":
-                return not found
-            return any(_compare(it, asked, value) for it in found)
-
-
-def _values(entity: Entity, key: str, made: Made) -> list[str | int | float | None]:
-    match entity:
+def values_of(field: Field, made: Made) -> list[str | int | float | None]:
+    key = field.key
+    match field.entity:
         case Entity.METRIC:
             return [made.metrics.get(key)]
         case Entity.PARAMETER:
@@ -225,42 +201,10 @@ def _values(entity: Entity, key: str, made: Made) -> list[str | int | float | No
             return [dataset[key] for dataset in made.datasets]
 
 
-NUMERIC: dict[Operator, Callable[[Any, Any], bool]] = {
-    Operator.EQUAL: operator.eq,
-    Operator.NOT_EQUAL: operator.ne,
-    Operator.LESS: operator.lt,
-    Operator.AT_MOST: operator.le,
-    Operator.GREATER: operator.gt,
-    Operator.AT_LEAST: operator.ge,
-}
-OTHER: dict[Operator, Callable[[str, Any], bool]] = {
-    Operator.IN: lambda found, value: found in value,
-    Operator.NOT_IN: lambda found, value: found not in value,
-    Operator.IS_NOT_NULL: lambda _found, _value: True,
-    Operator.LIKE: lambda found, value: _like(found, value, 0),
-    Operator.NOT_LIKE: lambda found, value: not _like(found, value, 0),
-    Operator.ILIKE: lambda found, value: _like(found, value, re.IGNORECASE),
-    Operator.NOT_ILIKE: lambda found, value: not _like(found, value, re.IGNORECASE),
-}
-
-
-def _compare(found: str | float, asked: Operator, value: object) -> bool:
-    if isinstance(found, float) and isinstance(value, float) and math.isnan(value):
-        return math.isnan(found) == (asked == "=")
-    if asked in NUMERIC:
-        return NUMERIC[asked](found, value)
-    return OTHER[asked](str(found), value)
-
-
-def _like(text: str, pattern: str, flags: int) -> bool:
-    expression = "".join({"%": ".*", "_": "."}.get(char, re.escape(char)) for char in pattern)
-    return re.fullmatch(expression, text, flags | re.DOTALL) is not None
-
-
 def in_order(made: list[Made], order: list[OrderKey]) -> list[str]:
     def compared(left: Made, right: Made) -> int:
         for key in order:
-            (a,), (b,) = (_values(key.field.entity, key.field.key, it) for it in (left, right))
+            (a,), (b,) = (values_of(key.field, it) for it in (left, right))
             ranks = [2 if it is None else 1 if isinstance(it, float) and math.isnan(it) else 0 for it in (a, b)]
             if ranks[0] != ranks[1]:
                 return ranks[0] - ranks[1]
@@ -294,7 +238,11 @@ def test_pages_are_what_the_evaluator_finds(
     page_size = data.draw(st.sampled_from([1, 2, 3, 7, 60, 1000]), "page size")
     views = {View.ACTIVE: {False}, View.DELETED: {True}, View.ALL: {False, True}}[view]
     expected = in_order(
-        [it for it in world.made if it.experiment in experiments and it.is_deleted in views and holds(condition, it)],
+        [
+            it
+            for it in world.made
+            if it.experiment in experiments and it.is_deleted in views and holds(condition, it, values_of)
+        ],
         order,
     )
     query = CandidateQuery(experiments, printed(condition), tuple(printed_order((key,)) for key in order), view)

@@ -8,6 +8,8 @@ from typing import Any, cast
 import msgspec
 from sqlalchemy import Connection
 
+from modelyard.platform.errors import Invalid
+
 Bind = str | int | float | list[int] | None
 Rows = Sequence[tuple[Any, ...]]
 
@@ -62,7 +64,13 @@ class Reader:
         self.is_sqlite = connection.dialect.name == "sqlite"
 
     def rows(self, statement: Sql) -> Rows:
-        """All rows of a query, as the driver makes them: SQLAlchemy's own rows would cost as much again."""
+        """All rows of a query, as the driver makes them: SQLAlchemy's own rows would cost as much again.
+
+        Raises:
+            Invalid: a text that PostgreSQL could not compare.
+        """
+        if any(isinstance(bind, str) and "\0" in bind for bind in statement.binds):
+            raise Invalid("A text in this request contains a NUL character, which nothing here contains.")
         text = statement.text if self.is_sqlite else statement.text.replace("?", "%s")
         with self._connection.exec_driver_sql(text, statement.binds) as result:
             return cast("Rows", result.cursor.fetchall())
