@@ -50,7 +50,7 @@ def run_scenario(name: str, client: str, folder: Path, *, address: str, token: s
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("client", CLIENTS)
-@pytest.mark.parametrize("scenario", ["basics", "files", "models", "parallel"])
+@pytest.mark.parametrize("scenario", ["basics", "files", "models", "parallel", "search"])
 def test_a_scenario_below_the_project(
     live: LiveServer, world: World, tmp_path: Path, scenario: str, client: str
 ) -> None:

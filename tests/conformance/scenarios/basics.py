@@ -89,7 +89,7 @@ def runs(client: MlflowClient, experiment_id: str) -> None:
 def searching(client: MlflowClient) -> None:
     experiment_id = client.create_experiment("search")
     for number in range(12):
-        run = client.create_run(experiment_id, start_time=number, run_name=f"r{number:02d}")
+        run = client.create_run(experiment_id, start_time=number + 1, run_name=f"r{number:02d}")
         if number != 3:
             client.log_metric(run.info.run_id, "acc", math.nan if number == 5 else number / 10)
         client.log_param(run.info.run_id, "model", "tree" if number % 2 else "linear")

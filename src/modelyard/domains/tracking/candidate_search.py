@@ -75,8 +75,6 @@ def search_candidates(
     check_results(max_results)
     reader = Reader(session.connection())
     prepared = _prepare(reader, project, query)
-    if not prepared.scope.experiment_ids:
-        return Page([])
     ids, next_token = _page_of_ids(prepared, max_results, token)
     return Page(rows_of(reader, project.id, ids, wanted), next_token)
 
@@ -91,8 +89,6 @@ def count_candidates(session: Session, actor: Actor, project: Project, query: Ca
     require(session, actor, Ability.READ_TRACKING, project)
     reader = Reader(session.connection())
     prepared = _prepare(reader, project, query)
-    if not prepared.scope.experiment_ids:
-        return 0
     scope = prepared.scope
     matches = scope.matches(*conjuncts_of(prepared.condition))
     within = scope.within(Sql("c.experiment_id"))

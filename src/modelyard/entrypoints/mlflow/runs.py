@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from modelyard.domains.tracking.hot.operations import CandidateInfo, CandidatePlace
+from modelyard.domains.tracking.hot.operations import CandidateInfo
+from modelyard.domains.tracking.locations import candidate_location
 
 
 class RunInfo(msgspec.Struct, omit_defaults=True):
@@ -103,11 +104,6 @@ class RunInfoAnswer(msgspec.Struct):
     run_info: RunInfo
 
 
-def artifact_uri(place: CandidatePlace) -> str:
-    """Where a run's files are, for MLflow's client; it turns this into our address by itself."""
-    return f"mlflow-artifacts:/{place.experiment_iid}/{place.run_id}/artifacts"
-
-
 def run_info(candidate: CandidateInfo) -> RunInfo:
     """The head of a candidate's run."""
     place = candidate.place
@@ -119,7 +115,7 @@ def run_info(candidate: CandidateInfo) -> RunInfo:
         user_id=candidate.source_user,
         status=candidate.status.name,
         start_time=candidate.start_ms,
-        artifact_uri=artifact_uri(place),
+        artifact_uri=candidate_location(place.experiment_iid, place.run_id),
         lifecycle_stage="deleted" if candidate.is_deleted else "active",
         end_time=candidate.end_ms,
     )
