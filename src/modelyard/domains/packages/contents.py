@@ -264,6 +264,13 @@ def files_below(
     return Page(files, encode_cursor([files[-1].path]) if len(rows) > limit else None)
 
 
+def numbered_files(session: Session, package_id: int, *, limit: int, offset: int) -> tuple[list[StoredFile], int]:
+    """Files by number, and how many the package has."""
+    total = session.scalar(select(func.count()).where(PackageFile.package_id == package_id)) or 0
+    wanted = _FILES.where(PackageFile.package_id == package_id).order_by(PackageFile.id)
+    return [StoredFile(*row) for row in session.execute(wanted.limit(limit).offset(offset))], total
+
+
 def remove_files(
     session: Session, package: Package, path: str, *, actor_id: int | None, keep: Sequence[str] = ()
 ) -> int:
