@@ -16,6 +16,7 @@ from modelyard.domains.tracking.hot.lane import Lane
 from modelyard.entrypoints.mlflow.router import Dispatcher
 from modelyard.entrypoints.mlflow.routes import all_routes
 from modelyard.entrypoints.request import Installation
+from modelyard.entrypoints.web.site import create_site
 from modelyard.platform.crypto import open_server_key
 from modelyard.platform.database import open_database
 from modelyard.platform.http import (
@@ -51,20 +52,16 @@ def create_app(installation: Installation) -> tuple[Asgi, Match]:
         UndeclaredRouteError: a route says nothing about who may use it.
     """
     dispatcher = Dispatcher(installation, all_routes())
+    site = create_site(installation)
 
     async def streams_and_the_rest(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await _lifespan(installation, receive, send)
             return
         stream = dispatcher.find_stream(scope["method"], scope.get("raw_path") or scope["path"].encode())
-        await (stream or _nothing_here)(scope, receive, send)
+        await (stream or site)(scope, receive, send)
 
     return as_asgi(dispatcher.match, streams_and_the_rest), dispatcher.match
-
-
-async def _nothing_here(_scope: Scope, _receive: Receive, send: Send) -> None:
-    await send({"type": "http.response.start", "status": 404, "headers": [(b"content-type", b"text/plain")]})
-    await send({"type": "http.response.body", "body": b"There is nothing here."})
 
 
 async def _lifespan(installation: Installation, receive: Receive, send: Send) -> None:

@@ -23,7 +23,8 @@ _METRICS = (
     ") SELECT key_id FROM used WHERE key_id IS NOT NULL"
 )
 _CANDIDATES = (
-    "SELECT id FROM candidates WHERE experiment_id = ? AND deleted_ms IS NULL ORDER BY start_ms DESC, run_id DESC LIMIT ?"
+    "SELECT id FROM candidates WHERE experiment_id = ? AND deleted_ms IS NULL"
+    " ORDER BY start_ms DESC, run_id DESC LIMIT ?"
 )
 
 

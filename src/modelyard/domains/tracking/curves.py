@@ -52,7 +52,8 @@ def extremes_of(session: Session, actor: Actor, project: Project, candidate_id: 
     found: dict[int, tuple[float, float]] = {}
     folded = read_rows(
         session,
-        "SELECT key_id, min(least_value), max(greatest_value) FROM metric_chunks WHERE candidate_id = ? GROUP BY key_id",
+        "SELECT key_id, min(least_value), max(greatest_value) FROM metric_chunks"
+        " WHERE candidate_id = ? GROUP BY key_id",
         (candidate_id,),
     )
     for key_id, least, greatest in folded:

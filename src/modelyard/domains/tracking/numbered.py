@@ -63,5 +63,6 @@ def numbers_of_runs(session: Session, actor: Actor, project: Project, run_ids: l
     """
     require(session, actor, Ability.READ_TRACKING, project)
     known = [run_id for run_id in run_ids if "\0" not in run_id]
-    chosen = select(Candidate.run_id, Candidate.iid).where(Candidate.project_id == project.id, Candidate.run_id.in_(known))
+    is_one = (Candidate.project_id == project.id, Candidate.run_id.in_(known))
+    chosen = select(Candidate.run_id, Candidate.iid).where(*is_one)
     return {row.run_id: row.iid for row in session.execute(chosen)}

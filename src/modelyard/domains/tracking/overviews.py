@@ -54,7 +54,8 @@ def recent_candidates(
         return []
     within = [] if experiment_id is None else [Candidate.experiment_id == experiment_id]
     # The indexes that there are: by number in a project, by start in an experiment.
-    newest_first = [Candidate.iid.desc()] if experiment_id is None else [Candidate.start_ms.desc(), Candidate.run_id.desc()]
+    by_start = [Candidate.start_ms.desc(), Candidate.run_id.desc()]
+    newest_first = [Candidate.iid.desc()] if experiment_id is None else by_start
     # One short walk down the index of each project, instead of a sort of all their candidates.
     newest = [
         select(

@@ -36,7 +36,10 @@ class Fault:
 
 _FAULTS: tuple[tuple[type[ModelyardError], Fault], ...] = (
     (Unauthenticated, Fault(401, "Sign in to go on")),
-    (NotFound, Fault(404, "There is nothing here that you can see", "If you expected something, ask its owner to add you.")),
+    (
+        NotFound,
+        Fault(404, "There is nothing here that you can see", "If you expected something, ask its owner to add you."),
+    ),
     (Forbidden, Fault(403, "You may not do this")),
     (Conflict, Fault(409, "This does not fit with what is there")),
     (TooLarge, Fault(413, "This is too much at once")),
@@ -44,7 +47,9 @@ _FAULTS: tuple[tuple[type[ModelyardError], Fault], ...] = (
     (Busy, Fault(429, "The server is busy", "Nothing was changed.")),
     (Unavailable, Fault(503, "A part of the server is away", "Look before you try again: it may have been done.")),
 )
-_CRASH = Fault(500, "The server could not do this", "Nothing of this request was kept. Its operator finds it in the log.")
+_CRASH = Fault(
+    500, "The server could not do this", "Nothing of this request was kept. Its operator finds it in the log."
+)
 
 
 def status_of(error: ModelyardError) -> int:
@@ -81,7 +86,9 @@ def _fault_of(error: ModelyardError) -> Fault:
 def _show(visit: Visit, fault: Fault, sentence: str) -> Response:
     if visit.is_htmx:
         headers = {"HX-Retarget": "#toasts", "HX-Reswap": "beforeend", "HX-Reselect": ".toast"}
-        response = visit.page("layouts/_toast.html", Where((fault.title,)), status=fault.status, toast=Toast(sentence, failed=True))
+        response = visit.page(
+            "layouts/_toast.html", Where((fault.title,)), status=fault.status, toast=Toast(sentence, failed=True)
+        )
         response.headers.update(headers)
         return response
     if not wants_page(visit):

@@ -1,4 +1,4 @@
-"""The candidates of one experiment: a table with chosen columns, any order and the filter language, and the same as CSV.
+"""The candidates of one experiment: a table with chosen columns, any order and a filter, and the same as CSV.
 
 Everything that is chosen stands in the address: `q`, `sort`, `cols`, `state`, `cursor`.
 """
@@ -26,7 +26,7 @@ from modelyard.entrypoints.web import snippets
 from modelyard.entrypoints.web.candidate_lists import CANDIDATES, STATUS_WORDS
 from modelyard.entrypoints.web.chrome import Link
 from modelyard.entrypoints.web.experiment_pages import OpenedExperiment, open_experiment, shown_experiment
-from modelyard.entrypoints.web.formatting import count, iso
+from modelyard.entrypoints.web.formatting import count, iso, quantity
 from modelyard.entrypoints.web.grid import (
     ATTRIBUTES,
     NAME,
@@ -197,21 +197,25 @@ def _varying_parameters(sample: Sequence[CandidateRow]) -> list[str]:
     return sorted(varying, key=lambda key: (-used[key], key))[:MOST_DEFAULTS]
 
 
-def _grid(
-    visit: Visit, session: Session, actor: Actor, opened: OpenedExperiment, asked: Asked
-) -> dict[str, object]:
+def _grid(visit: Visit, session: Session, actor: Actor, opened: OpenedExperiment, asked: Asked) -> dict[str, object]:
     """What the table's template shows."""
     total = _total(session, actor, opened, asked)
     try:
         page = _search(session, actor, opened, asked, max_results=PER_PAGE, token=asked.cursor or None)
-        matches = count_candidates(session, actor, opened.project, asked.candidates(opened.experiment.iid)) if asked.query else total
+        matches = (
+            count_candidates(session, actor, opened.project, asked.candidates(opened.experiment.iid))
+            if asked.query
+            else total
+        )
         problem = None
     except Invalid as refused:
         if not asked.query:
             raise
         page, matches, problem = Page[CandidateRow]([]), 0, _problem(refused, asked.query)
     primary = opened.experiment.primary_metric
-    markup = GridMarkup(f"{project_url(opened.project)}{CANDIDATES}", visit.assets.icon, f"metrics.{primary}" if primary else "")
+    markup = GridMarkup(
+        f"{project_url(opened.project)}{CANDIDATES}", visit.assets.icon, f"metrics.{primary}" if primary else ""
+    )
     return {
         "version": version_of_experiment(session, actor, opened.project, opened.experiment.id),
         "url": asked.url,
@@ -234,7 +238,7 @@ def _grid(
             asked.address() if asked.cursor else "",
             asked.address(cursor=page.next_cursor) if page.next_cursor else "",
         ),
-        "sentence": f"{count(len(page.items))} shown · {count(matches)} match{'es' if matches == 1 else ''} · {count(total)} total",
+        "sentence": _sentence(len(page.items), matches, total),
         "nothing_text": _nothing(total, asked),
     }
 
@@ -252,6 +256,11 @@ def _total(session: Session, actor: Actor, opened: OpenedExperiment, asked: Aske
         return opened.activity.candidates
     everything = CandidateQuery((opened.experiment.iid,), view=_VIEWS[asked.state])
     return count_candidates(session, actor, opened.project, everything)
+
+
+def _sentence(shown: int, matches: int, total: int) -> str:
+    """Honest counts: how much is on the page, how much there is."""
+    return f"{count(shown)} shown · {quantity(matches, 'matches', 'match')} · {count(total)} total"
 
 
 def _nothing(total: int, asked: Asked) -> str:
@@ -278,31 +287,29 @@ def _state_links(asked: Asked) -> list[Link]:
 
 def _heads(asked: Asked) -> list[dict[str, object]]:
     """The heads of the columns, the candidate's own first."""
-    heads = [_head(asked, "name", "Candidate", NAME, "pin", "Name of the candidate")]
+    heads = [_head(asked, "name", "Candidate", NAME, "pin")]
     previous = Entity.ATTRIBUTE
     for column in asked.columns:
         classes = " ".join(
             [*(["num"] if column.is_number else []), *(["group-start"] if column.entity is not previous else [])]
         )
         previous = column.entity
-        heads.append(_head(asked, column.name, column.label, column.sorts_by, classes, column.name))
+        heads.append(_head(asked, column.name, column.label, column.sorts_by, classes))
     return heads
 
 
-def _head(asked: Asked, name: str, label: str, field: Field | None, classes: str, hint: str) -> dict[str, object]:
+def _head(asked: Asked, name: str, label: str, field: Field | None, classes: str) -> dict[str, object]:
     if field is None:
-        return {"label": label, "classes": classes, "sort": None, "hint": hint}
+        return {"label": label, "classes": classes, "sort": None, "hint": name}
     is_sorted = asked.order.field == field
     ascends_first = field.entity is not Entity.METRIC and field != NEWEST.field
     turned = not asked.order.is_ascending if is_sorted else ascends_first
     direction = ("ascending" if asked.order.is_ascending else "descending") if is_sorted else ""
     link = SortLink(label, asked.address(sort=name if turned else f"-{name}"), direction)
-    return {"label": label, "classes": classes, "sort": link, "hint": hint}
+    return {"label": label, "classes": classes, "sort": link, "hint": name}
 
 
-def _more_columns(
-    visit: Visit, session: Session, actor: Actor, opened: OpenedExperiment, asked: Asked
-) -> Response:
+def _more_columns(visit: Visit, session: Session, actor: Actor, opened: OpenedExperiment, asked: Asked) -> Response:
     """The columns that are not shown, fetched when the picker is opened."""
     keys = keys_in_use(session, actor, opened.project, opened.experiment.id)
     shown = {column.name for column in asked.columns}

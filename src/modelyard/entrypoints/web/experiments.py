@@ -36,7 +36,14 @@ from modelyard.entrypoints.web import snippets
 from modelyard.entrypoints.web.candidate_lists import STATUS_WORDS, short_rows
 from modelyard.entrypoints.web.chrome import FormState, Link, Toast
 from modelyard.entrypoints.web.errors import status_of
-from modelyard.entrypoints.web.experiment_pages import CURRENT, OpenedExperiment, abilities, open_experiment, shown_experiment, state_of
+from modelyard.entrypoints.web.experiment_pages import (
+    CURRENT,
+    OpenedExperiment,
+    abilities,
+    open_experiment,
+    shown_experiment,
+    state_of,
+)
 from modelyard.entrypoints.web.formatting import count
 from modelyard.entrypoints.web.grid import SortLink
 from modelyard.entrypoints.web.listing import shown_of
@@ -127,7 +134,9 @@ def _list(visit: Visit, session: Session, actor: Actor, opened: Opened) -> Respo
         page=Paging(search_address(url, **here) if visit.query("cursor") else "", next_url),
         page_sentence=shown_of(len(rows), matches, "experiment"),
         nothing_title="No experiment matches" if query else f"No {state} experiment",
-        nothing_text=f"No {state} experiment of {project.name} has “{query}” in its name." if query else _ABSENCES[state],
+        nothing_text=f"No {state} experiment of {project.name} has “{query}” in its name."
+        if query
+        else _ABSENCES[state],
     )
 
 
@@ -251,7 +260,9 @@ def add(visit: Visit) -> Response:
         with visit.read() as (session, actor):
             opened = open_place(visit, session, actor, CURRENT, Ability.WRITE_TRACKING, title="Create experiment")
         return _new_page(visit, opened, FormState(visit.fields(), problem=refused.message), status_of(refused))
-    return visit.go(f"{opened.url}{EXPERIMENTS}/{experiment.iid}/candidates", Toast(f"Experiment {experiment.name} created."))
+    return visit.go(
+        f"{opened.url}{EXPERIMENTS}/{experiment.iid}/candidates", Toast(f"Experiment {experiment.name} created.")
+    )
 
 
 def show_edit(visit: Visit) -> Response:
@@ -315,7 +326,9 @@ def show_deletion(visit: Visit) -> Response:
         opened = open_experiment(visit, session, actor, title="Delete")
     number = opened.activity.candidates
     days = visit.installation.settings.deletion_days
-    inside = f"Its {count(number)} candidate{'' if number == 1 else 's'} go with it." if number else "It has no candidates."
+    inside = (
+        f"Its {count(number)} candidate{'' if number == 1 else 's'} go with it." if number else "It has no candidates."
+    )
     return visit.task(
         "layouts/confirm.html",
         opened.where,

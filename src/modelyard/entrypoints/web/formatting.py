@@ -24,6 +24,11 @@ def count(number: int) -> str:
     return f"{number:,}".replace(",", _THIN_SPACE)
 
 
+def quantity(number: int, noun: str, plural: str = "") -> str:
+    """A count with what is counted: 1 file, 1 240 files."""
+    return f"{count(number)} {noun if number == 1 else plural or noun + 's'}"
+
+
 def measure(number: float | None) -> str:
     """A measured value with four significant digits; powers of ten for the very large and the very small."""
     if number is None:

@@ -90,7 +90,9 @@ def column_named(name: str) -> Column:
     except ValueError:
         entity = Entity.DATASET
     if entity is Entity.DATASET or not key or (entity is Entity.ATTRIBUTE and key not in ATTRIBUTES):
-        raise Invalid(f"There is no column {name[:MOST_CELL]}. Columns are metrics.…, params.…, tags.… and attributes.….")
+        raise Invalid(
+            f"There is no column {name[:MOST_CELL]}. Columns are metrics.…, params.…, tags.… and attributes.…."
+        )
     return Column(entity, key)
 
 
@@ -178,9 +180,9 @@ class GridMarkup:
 
 def _group_starts(columns: Sequence[Column]) -> set[int]:
     """The places where another kind of column begins."""
-    return {index for index, column in enumerate(columns) if index and column.entity is not columns[index - 1].entity} | (
-        {0} if columns and columns[0].entity is not Entity.ATTRIBUTE else set()
-    )
+    return {
+        index for index, column in enumerate(columns) if index and column.entity is not columns[index - 1].entity
+    } | ({0} if columns and columns[0].entity is not Entity.ATTRIBUTE else set())
 
 
 def groups_of(columns: Sequence[Column]) -> list[dict[str, object]]:
@@ -239,7 +241,8 @@ def _time_cell(moment_ms: int | None, start: str) -> str:
     if moment_ms is None:
         return f'<td class="none{start}"></td>'
     moment = from_ms(moment_ms)
-    return f'<td class="{start}"><time datetime="{iso(moment)}" title="{absolute(moment)}" data-relative>{relative(moment)}</time></td>'
+    exactly = f'datetime="{iso(moment)}" title="{absolute(moment)}"'
+    return f'<td class="{start}"><time {exactly} data-relative>{relative(moment)}</time></td>'
 
 
 def _duration(row: CandidateRow) -> str:

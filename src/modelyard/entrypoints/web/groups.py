@@ -1,6 +1,5 @@
 """A group, a person's own place, and the form of a new group."""
 
-from modelyard.platform.database import Session
 from starlette.responses import Response
 
 from modelyard.domains.accounts.actor import Actor
@@ -17,6 +16,7 @@ from modelyard.entrypoints.web.navigation import in_namespace, namespace_url
 from modelyard.entrypoints.web.places import described, rows_of
 from modelyard.entrypoints.web.routing import Pages
 from modelyard.entrypoints.web.visit import Visit, Where
+from modelyard.platform.database import Session
 from modelyard.platform.errors import Conflict, Invalid
 
 MOST_PARENTS = 500

@@ -28,7 +28,12 @@ def show_home(visit: Visit) -> Response:
     with visit.read() as (session, actor):
         visit.require_person()
         projects, total = search_projects(
-            session, actor, ProjectFilter(search=query), order_by="last_activity_at", limit=leaf.limit, offset=leaf.offset
+            session,
+            actor,
+            ProjectFilter(search=query),
+            order_by="last_activity_at",
+            limit=leaf.limit,
+            offset=leaf.offset,
         )
         groups, _ = groups_below(session, actor, all_levels=True, limit=MOST_GROUPS)
         recent = recent_candidates(session, actor) if leaf.number == 1 and not query else []

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from modelyard.platform.database import Session
 from starlette.responses import Response
 
 from modelyard.domains.accounts.actor import Actor
@@ -34,6 +33,7 @@ from modelyard.entrypoints.web.navigation import (
 )
 from modelyard.entrypoints.web.routing import Pages
 from modelyard.entrypoints.web.visit import Visit
+from modelyard.platform.database import Session
 from modelyard.platform.errors import Conflict, Invalid, NotFound
 
 CURRENT = "Members"
@@ -101,10 +101,10 @@ def invite(visit: Visit) -> Response:
     try:
         with visit.write() as (session, actor):
             opened = open_place(visit, session, actor, CURRENT, Ability.ADMIN_MEMBERS)
-            user = find_user(session, actor, login)
-            if user is None or user.kind != "human":
-                raise Invalid(f"Nobody here has the user name {login or '…'}. Ask an administrator to add them first.")
-            add_member(session, actor, opened.place, user, _level(visit), expires_at=end_of_day(visit.field("expires_on")))
+            user = _person(session, actor, login)
+            add_member(
+                session, actor, opened.place, user, _level(visit), expires_at=end_of_day(visit.field("expires_on"))
+            )
     except (Invalid, Conflict) as refused:
         with visit.read() as (session, actor):
             opened = open_place(visit, session, actor, CURRENT, Ability.ADMIN_MEMBERS, title="Add member")
@@ -129,7 +129,12 @@ def change(visit: Visit) -> Response:
             opened, membership = _direct_member(visit, session, actor)
             level = _level(visit)
             update_member(
-                session, actor, opened.place, membership.user.id, level, expires_at=end_of_day(visit.field("expires_on"))
+                session,
+                actor,
+                opened.place,
+                membership.user.id,
+                level,
+                expires_at=end_of_day(visit.field("expires_on")),
             )
     except (Invalid, Conflict) as refused:
         with visit.read() as (session, actor):
@@ -162,6 +167,13 @@ def remove(visit: Visit) -> Response:
     return visit.go(address, Toast(f"{user.name} is no longer a member of {opened.place.name}."))
 
 
+def _person(session: Session, actor: Actor, login: str) -> User:
+    user = find_user(session, actor, login)
+    if user is None or user.kind != "human":
+        raise Invalid(f"Nobody here has the user name {login or '…'}. Ask an administrator to add them first.")
+    return user
+
+
 def _level(visit: Visit) -> int:
     text = visit.field("access_level")
     if not text.isascii() or not text.isdecimal():
@@ -183,7 +195,7 @@ def _list_url(opened: Opened) -> str:
 
 def _row(membership: Membership, actor: Actor, opened: Opened) -> MemberRow:
     user, source = membership.user, membership.source
-    is_direct = source is None or source.id == getattr(opened.place, "id", None) and opened.kind == "group"
+    is_direct = source is None or (source.id == getattr(opened.place, "id", None) and opened.kind == "group")
     is_viewer = user.id == actor.user_id
     manages = opened.may(Ability.ADMIN_MEMBERS) and membership.role <= opened.standing.role
     url = f"{_list_url(opened)}/{user.id}"

@@ -3,8 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from modelyard.platform.database import Session
-
 from modelyard.domains.accounts.actor import Actor
 from modelyard.domains.namespaces.access import Ability, Standing, check, standing
 from modelyard.domains.namespaces.groups import ancestors_of, get_group
@@ -12,12 +10,13 @@ from modelyard.domains.namespaces.projects import get_project
 from modelyard.domains.namespaces.tables import Namespace, Project
 from modelyard.entrypoints.web.chrome import Link, NavigationSection, Surroundings
 from modelyard.entrypoints.web.visit import Visit, Where
+from modelyard.platform.database import Session
 
 EXPERIMENTS = "/-/ml/experiments"
 PACKAGES = "/-/packages"
 PROJECT_MEMBERS = "/-/project_members"
 GROUP_MEMBERS = "/-/group_members"
-ACCESS_TOKENS = "/-/settings/access_tokens"  # noqa: S105  # an address
+ACCESS_TOKENS = "/-/settings/access_tokens"  # an address
 SETTINGS = "/-/settings/general"
 PROJECT_ROUTE = "/{project:path}"
 GROUP_ROUTE = "/groups/{group:path}"
@@ -66,21 +65,35 @@ def namespace_url(namespace: Namespace) -> str:
 
 
 def in_project(
-    session: Session, actor: Actor, project: Project, current: str, *, title: Iterable[str] = (), way: Iterable[Link] = ()
+    session: Session,
+    actor: Actor,
+    project: Project,
+    current: str,
+    *,
+    title: Iterable[str] = (),
+    way: Iterable[Link] = (),
 ) -> tuple[Where, Standing]:
     """A page of a project below the item `current`, and what the actor may do there.
 
     `title` names what the page shows, innermost first; `way` are the crumbs after the project's.
     """
     found = standing(session, actor, project)
-    place = Surroundings("project", project.name, project_url(project), _sections("project", project_url(project), current, found))
+    place = Surroundings(
+        "project", project.name, project_url(project), _sections("project", project_url(project), current, found)
+    )
     above = tuple(Link(row.name, namespace_url(row)) for row in ancestors_of(session, actor, project.namespace))
     crumbs = (*above, Link(project.name, place.url), *way)
     return Where((*title, project.name, project.namespace.full_path), place, crumbs), found
 
 
 def in_namespace(
-    session: Session, actor: Actor, namespace: Namespace, current: str, *, title: Iterable[str] = (), way: Iterable[Link] = ()
+    session: Session,
+    actor: Actor,
+    namespace: Namespace,
+    current: str,
+    *,
+    title: Iterable[str] = (),
+    way: Iterable[Link] = (),
 ) -> tuple[Where, Standing]:
     """The same for a group, or a person's own place, which has an overview only."""
     found = standing(session, actor, namespace)

@@ -30,7 +30,12 @@ def project_row(project: Project, *, short: bool = False) -> PlaceRow:
     """A project; `short` where the page says already which group it is in."""
     label = project.name if short else f"{project.namespace.full_path.replace('/', ' / ')} / {project.name}"
     return PlaceRow(
-        project.name, label, project_url(project), project.visibility, _first_line(project.description), project.last_activity_at
+        project.name,
+        label,
+        project_url(project),
+        project.visibility,
+        _first_line(project.description),
+        project.last_activity_at,
     )
 
 

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from modelyard.platform.database import Session
 from starlette.responses import Response
 
 from modelyard.domains.accounts.actor import Actor
@@ -14,6 +13,7 @@ from modelyard.domains.namespaces.members import members_of
 from modelyard.domains.namespaces.place_tokens import place_tokens_of
 from modelyard.domains.namespaces.projects import create_project, get_project
 from modelyard.domains.namespaces.tables import Project
+from modelyard.domains.packages.holdings import holdings_of
 from modelyard.domains.tracking.overviews import ProjectTotals, recent_candidates, totals_of
 from modelyard.entrypoints.request import SIGNED_IN, needs
 from modelyard.entrypoints.web import snippets
@@ -33,6 +33,7 @@ from modelyard.entrypoints.web.navigation import (
 from modelyard.entrypoints.web.places import described
 from modelyard.entrypoints.web.routing import Pages
 from modelyard.entrypoints.web.visit import Visit, Where
+from modelyard.platform.database import Session
 from modelyard.platform.errors import Conflict, Invalid, NotFound
 
 FIRST_EXPERIMENT = "first-experiment"
@@ -98,6 +99,7 @@ def _show_project(visit: Visit, session: Session, actor: Actor, project: Project
     where, found = in_project(session, actor, project, "Overview")
     reads_tracking = Ability.READ_TRACKING in found.abilities
     totals = totals_of(session, actor, project) if reads_tracking else None
+    held = holdings_of(session, actor, project) if Ability.READ_PACKAGES in found.abilities else None
     creator = get_user(session, actor, project.creator_id) if project.creator_id and visit.viewer else None
     return visit.page(
         "projects/show.html",
@@ -108,8 +110,9 @@ def _show_project(visit: Visit, session: Session, actor: Actor, project: Project
             "write_experiments": Ability.WRITE_TRACKING in found.abilities,
             "change_settings": Ability.UPDATE_PLACE in found.abilities,
         },
-        checklist=_checklist(visit, session, actor, project, found, totals) if totals else None,
+        checklist=_checklist(visit, session, project, found, totals) if totals else None,
         totals=totals,
+        held=held,
         recent=short_rows(recent_candidates(session, actor, project)) if reads_tracking else [],
         viewer_role=role_name(found.role) if found.role != Role.NONE else "Visitor",
     )
@@ -131,9 +134,10 @@ def _shown(visit: Visit, project: Project, creator: object) -> dict[str, object]
 
 
 def _checklist(
-    visit: Visit, session: Session, actor: Actor, project: Project, found: Standing, totals: ProjectTotals
+    visit: Visit, session: Session, project: Project, found: Standing, totals: ProjectTotals
 ) -> Checklist | None:
     """What is left to do, for somebody who can do it."""
+    actor = visit.actor
     if Ability.WRITE_TRACKING not in found.abilities or actor.user_id is None:
         return None
     url, manages = project_url(project), Ability.ADMIN_TOKENS in found.abilities
@@ -142,7 +146,9 @@ def _checklist(
         tokens += [token for token, _ in place_tokens_of(session, actor, project)]
     _, member_count = members_of(session, actor, project, inherited=True, limit=1)
     token_page = url + ACCESS_TOKENS if manages else "/-/user_settings/personal_access_tokens"
-    code = "" if totals.candidates else snippets.log_candidate(visit.installation.settings.url, project, FIRST_EXPERIMENT)
+    code = (
+        "" if totals.candidates else snippets.log_candidate(visit.installation.settings.url, project, FIRST_EXPERIMENT)
+    )
     steps = [
         Step("Create the project", is_done=True),
         Step("Create an access token", bool(tokens), "Scripts sign in with it.", "", "Create access token", token_page),
@@ -204,4 +210,3 @@ def _project_page(visit: Visit, session: Session, actor: Actor, form: FormState,
         visibilities=VISIBILITIES,
         cancel_url="/",
     )
-

@@ -5,6 +5,7 @@ Every page declares its policy; one that does not cannot be mounted.
 
 import asyncio
 import contextlib
+import functools
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
@@ -76,7 +77,7 @@ class Pages:
 def create_pages(installation: Installation, pages: Pages) -> Starlette:
     """The pages as an ASGI application; anything that is none of them answers with the page for that."""
     edge = _Edge(installation, load_assets())
-    routes = [Route(URL_PREFIX + "{name:path}", StaticFiles(), methods=["GET"])]
+    routes = [Route(URL_PREFIX + "{name:path}", StaticFiles().serve, methods=["GET"])]
     routes += [Route(page.path, edge.endpoint(page), methods=[page.method]) for page in pages.all]
     return Starlette(routes=routes, exception_handlers={HTTPException: edge.no_page})
 
@@ -102,18 +103,20 @@ class _Edge:
                     return await page.stream(visit)
                 return await self._on_thread(page.handler, visit)
             except ModelyardError as error:
-                return await self._on_thread(lambda asked: _shown(asked, error), visit)
+                return await self._on_thread(functools.partial(_shown, error=error), visit)
             except ClientDisconnect:
                 raise
             except Exception:  # edge: a page that fails is answered, and the log says why
-                return await self._crashed(visit)
+                request_id = secrets.token_hex(6)
+                log.exception("page failed", extra={"request_id": request_id, "path": visit.path})
+                return await self._on_thread(functools.partial(answer_crash, request_id=request_id), visit)
 
         return answer
 
     async def no_page(self, request: Request, fault: Exception) -> Response:
         """An address, or a method, that no page has."""
         visit = self._visit(request)
-        response = await self._on_thread(lambda asked: _shown(asked, NotFound(_MISSING)), visit)
+        response = await self._on_thread(functools.partial(_shown, error=NotFound(_MISSING)), visit)
         if isinstance(fault, HTTPException) and fault.status_code == 405:  # noqa: PLR2004  # the method is wrong
             response.status_code = 405
             response.headers.update(fault.headers or {})
@@ -130,11 +133,6 @@ class _Edge:
     async def _on_thread(self, handler: Handler | None, visit: Visit) -> Response:
         assert handler is not None  # noqa: S101  # a page has a handler or a stream
         return await asyncio.get_running_loop().run_in_executor(self._installation.pool, handler, visit)
-
-    async def _crashed(self, visit: Visit) -> Response:
-        request_id = secrets.token_hex(6)
-        log.exception("page failed", extra={"request_id": request_id, "path": visit.path})
-        return await self._on_thread(lambda asked: answer_crash(asked, request_id), visit)
 
 
 def _shown(visit: Visit, error: ModelyardError) -> Response:
@@ -164,7 +162,7 @@ async def _read_form(request: Request) -> FormData:
 
 
 def _replay(body: bytes) -> Callable[[], Awaitable[dict[str, object]]]:
-    async def receive() -> dict[str, object]:  # noqa: RUF029  # ASGI's signature
+    async def receive() -> dict[str, object]:  # ASGI's signature
         return {"type": "http.request", "body": body, "more_body": False}
 
     return receive

@@ -1,6 +1,5 @@
 """General settings of projects and groups, section by section, and their deletion."""
 
-from modelyard.platform.database import Session
 from starlette.responses import Response
 
 from modelyard.domains.accounts.actor import Actor
@@ -15,6 +14,7 @@ from modelyard.entrypoints.web.errors import status_of
 from modelyard.entrypoints.web.navigation import GROUP_ROUTE, PROJECT_ROUTE, SETTINGS, Opened, open_place
 from modelyard.entrypoints.web.routing import Pages
 from modelyard.entrypoints.web.visit import Visit
+from modelyard.platform.database import Session
 from modelyard.platform.errors import Conflict, Invalid
 
 CURRENT = "Settings"
@@ -56,11 +56,11 @@ def _save(visit: Visit, session: Session, actor: Actor, opened: Opened, section:
     place = opened.place
     match section:
         case "naming":
-            naming = {"name": visit.field("name"), "description": visit.field("description")}
+            name, description = visit.field("name"), visit.field("description")
             if isinstance(place, Project):
-                update_project(session, actor, place, **naming)
+                update_project(session, actor, place, name=name, description=description)
             else:
-                update_group(session, actor, place, **naming)
+                update_group(session, actor, place, name=name, description=description)
         case "visibility":
             if isinstance(place, Project):
                 update_project(session, actor, place, visibility=visit.field("visibility"))

@@ -2,7 +2,7 @@
 
 from modelyard.domains.namespaces.tables import Project
 
-_LOG_CANDIDATE = '''import mlflow
+_LOG_CANDIDATE = """import mlflow
 
 mlflow.set_tracking_uri("{uri}")
 mlflow.set_experiment("{experiment}")
@@ -10,13 +10,13 @@ mlflow.set_experiment("{experiment}")
 with mlflow.start_run():
     mlflow.log_param("depth", 8)
     for step in range(100):
-        mlflow.log_metric("loss", 1 / (step + 1), step=step)'''
-_LOG_METRIC = '''with mlflow.start_run(run_id="{run_id}"):
+        mlflow.log_metric("loss", 1 / (step + 1), step=step)"""
+_LOG_METRIC = """with mlflow.start_run(run_id="{run_id}"):
     for step in range(100):
-        mlflow.log_metric("loss", 1 / (step + 1), step=step)'''
-_LOG_FILE = '''with mlflow.start_run(run_id="{run_id}"):
-    mlflow.log_artifact("report.md")'''
-_USE_TOKEN = """export MLFLOW_TRACKING_URI={uri}
+        mlflow.log_metric("loss", 1 / (step + 1), step=step)"""
+_LOG_FILE = """with mlflow.start_run(run_id="{run_id}"):
+    mlflow.log_artifact("report.md")"""
+_SET_UP = """export MLFLOW_TRACKING_URI={uri}
 export MLFLOW_TRACKING_TOKEN={secret}
 python train.py"""
 _UPLOAD = """curl --header "PRIVATE-TOKEN: $TOKEN" --upload-file data.csv \\
@@ -43,7 +43,7 @@ def log_file(run_id: str) -> str:
 
 
 def use_token(uri: str, secret: str) -> str:
-    return _USE_TOKEN.format(uri=uri, secret=secret)
+    return _SET_UP.format(uri=uri, secret=secret)
 
 
 def upload_file(server_url: str, project: Project, package: str = "churn-data") -> str:

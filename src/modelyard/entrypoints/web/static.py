@@ -39,9 +39,11 @@ class StaticFiles:
     def __init__(self, folder: Path = DIST) -> None:
         suffixes = tuple(suffix for _, suffix in _ENCODINGS)
         plain = (path for path in folder.rglob("*") if path.is_file() and not path.name.endswith(suffixes))
-        self._files = {path.relative_to(folder).as_posix(): _read(path) for path in plain if path.name != "manifest.json"}
+        self._files = {
+            path.relative_to(folder).as_posix(): _read(path) for path in plain if path.name != "manifest.json"
+        }
 
-    async def __call__(self, request: Request) -> Response:
+    async def serve(self, request: Request) -> Response:
         file = self._files.get(request.path_params["name"])
         if file is None:
             return PlainTextResponse("There is no such file.", 404, _HEADERS | {"Cache-Control": "no-store"})

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from modelyard.platform.database import Session
 from starlette.responses import Response
 
 from modelyard.domains.accounts.actor import SENTENCES, Actor, Scope
@@ -36,6 +35,7 @@ from modelyard.entrypoints.web.navigation import (
 from modelyard.entrypoints.web.routing import Pages
 from modelyard.entrypoints.web.visit import Visit, Where
 from modelyard.platform.clock import now
+from modelyard.platform.database import Session
 from modelyard.platform.errors import Invalid, NotFound
 
 CURRENT = "Access tokens"
@@ -250,7 +250,8 @@ def _page(
         roles=shelf.roles,
         presets=[{"label": label, "scopes": list(scopes)} for label, scopes in PRESETS],
         scope_groups=[
-            {"label": label, "scopes": [(scope.value, SENTENCES[scope]) for scope in scopes]} for label, scopes in SCOPE_GROUPS
+            {"label": label, "scopes": [(scope.value, SENTENCES[scope]) for scope in scopes]}
+            for label, scopes in SCOPE_GROUPS
         ],
         nothing_text="No token is active. Scripts need one to log candidates.",
     )
@@ -260,7 +261,7 @@ def _row(token: AccessToken, role: str, url: str) -> TokenRow:
     return TokenRow(
         name=token.name,
         scopes=token.scopes.split(),
-        role=role or "–",
+        role=role or "none",
         created_at=token.created_at,
         last_used_at=token.last_used_at,
         expires_on=token.expires_at.date(),

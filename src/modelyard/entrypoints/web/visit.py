@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
 from jinja2 import Environment
-from modelyard.platform.database import Session
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -22,8 +21,18 @@ from modelyard.domains.accounts.users import get_user
 from modelyard.entrypoints.request import Credentials, Installation
 from modelyard.entrypoints.web import flash
 from modelyard.entrypoints.web.assets import Assets
-from modelyard.entrypoints.web.chrome import HOME, Link, Preferences, Shell, Surroundings, Toast, Viewer, preferences_from
+from modelyard.entrypoints.web.chrome import (
+    HOME,
+    Link,
+    Preferences,
+    Shell,
+    Surroundings,
+    Toast,
+    Viewer,
+    preferences_from,
+)
 from modelyard.entrypoints.web.security import csrf_token, page_headers
+from modelyard.platform.database import Session
 from modelyard.platform.errors import Unauthenticated
 
 DIALOG_SLOT = "dialog-slot"
@@ -120,7 +129,7 @@ class Visit:
 
     @contextmanager
     def write(self, *, changes_access: bool = True) -> Iterator[tuple[Session, Actor]]:
-        """A session that writes; leaving it commits. Who asks is settled before, so that strangers never hold the pen."""
+        """A session that writes; leaving it commits. Strangers never hold the pen: who asks is settled before."""
         with self.installation.database.read() as session:
             self.identify(session)
         with self.installation.database.write(changes_access=changes_access) as session:
@@ -175,7 +184,6 @@ class Visit:
         where: Where,
         *,
         status: int = 200,
-        toasts: tuple[Toast, ...] = (),
         **context: object,
     ) -> Response:
         """A whole page, or the region of one, made by a template."""
@@ -190,7 +198,7 @@ class Visit:
             place=where.place,
             crumbs=where.crumbs,
             preferences=self.preferences(),
-            toasts=(*kept, *toasts),
+            toasts=kept,
         )
         html = self.templates.get_template(template).render(shell=shell, **context)
         headers = page_headers(nonce, is_tls=self.is_tls) | {"Vary": "HX-Request, HX-Request-Type, HX-Target, Cookie"}
@@ -203,7 +211,7 @@ class Visit:
     def task(self, template: str, where: Where, *, status: int = 200, **context: object) -> Response:
         """A form or question that is a page of its own, or a dialog when htmx asks for one."""
         layout = "layouts/dialog.html" if self.wants_dialog else "layouts/task.html"
-        return self.page(template, where, status=status, layout=layout, **context)
+        return self.page(template, where, status=status, **(context | {"layout": layout}))
 
     def go(self, path: str, toast: Toast | None = None) -> Response:
         """Send the browser to another page of ours, with a message to be shown there."""
@@ -241,4 +249,3 @@ def search_address(path: str, **query: str) -> str:
     """A path with those parts of a query that say something."""
     kept = "&".join(f"{name}={quote(value, safe='')}" for name, value in query.items() if value)
     return f"{path}?{kept}" if kept else path
-

@@ -1,4 +1,4 @@
-/** `<my-live src="…" region="id">` hears over server-sent events that something changed.
+/** `<my-live src="…" region="id">` hears over server-sent events that something changed; charts hear it from this.
  *
  * With `noun` and `nouns`, new things are announced by a pill and shown when it is pressed, so that nothing moves under
  * the cursor; a region that is still empty (`data-empty`) fills by itself. Without `noun`, the region is renewed in
@@ -14,7 +14,6 @@ class Live extends HTMLElement {
   /** @type {EventSource | null} */
   #stream = null;
   #created = 0;
-  #changed = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
 
@@ -61,10 +60,9 @@ class Live extends HTMLElement {
     for (const dot of document.querySelectorAll(".live-dot")) /** @type {HTMLElement} */ (dot).dataset.state = state;
   }
 
-  /** @param {{ created?: number, changed?: number }} news */
-  #note({ created = 0, changed = 0 }) {
+  /** @param {{ created?: number }} news */
+  #note({ created = 0 }) {
     this.#created += created;
-    this.#changed ||= changed > 0;
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       void this.#show();
@@ -73,21 +71,21 @@ class Live extends HTMLElement {
 
   async #show() {
     const announces = this.hasAttribute("noun") && this.#region?.dataset.empty === undefined;
-    if (!announces) await this.#renew();
-    else if (this.#created) this.#offer();
+    if (announces) this.#offer();
+    else await this.#renew();
   }
 
   async #renew() {
     this.#created = 0;
-    this.#changed = false;
     this.replaceChildren();
-    await refreshRegion(this.getAttribute("region") ?? "", { morph: !this.hasAttribute("noun") });
+    const region = this.getAttribute("region");
+    if (region) await refreshRegion(region, { morph: !this.hasAttribute("noun") });
     this.dispatchEvent(new CustomEvent("live-update", { bubbles: true }));
   }
 
   #offer() {
-    const noun = this.#created === 1 ? this.getAttribute("noun") : this.getAttribute("nouns");
-    const sentence = `${this.#created} new ${noun}`;
+    const noun = this.getAttribute(this.#created === 1 ? "noun" : "nouns");
+    const sentence = this.#created ? `${this.#created} new ${noun}` : `Some ${this.getAttribute("nouns")} have changed`;
     const button = make("button", { type: "button", class: "button" }, icon("arrow-up"), `${sentence} — show`);
     button.addEventListener("click", () => void this.#renew());
     this.replaceChildren(button);

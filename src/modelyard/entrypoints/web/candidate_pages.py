@@ -1,0 +1,135 @@
+"""What the pages of one candidate have in common: its heading, tabs, neighbours and state."""
+
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from modelyard.domains.accounts.actor import Actor
+from modelyard.domains.namespaces.access import Standing
+from modelyard.domains.namespaces.projects import get_project
+from modelyard.domains.namespaces.tables import Project
+from modelyard.domains.tracking.artifacts import ArtifactPath, list_artifacts
+from modelyard.domains.tracking.candidate_rows import EVERYTHING, CandidateRow, Wanted
+from modelyard.domains.tracking.experiment_search import ExperimentRow, read_experiment
+from modelyard.domains.tracking.hot.operations import Status
+from modelyard.domains.tracking.numbered import neighbours_of, read_numbered_candidate
+from modelyard.entrypoints.web.candidate_lists import CANDIDATES, STATUS_WORDS
+from modelyard.entrypoints.web.chrome import Link
+from modelyard.entrypoints.web.experiment_pages import CURRENT, abilities
+from modelyard.entrypoints.web.formatting import duration, relative
+from modelyard.entrypoints.web.navigation import EXPERIMENTS, in_project, project_url
+from modelyard.entrypoints.web.visit import Visit, Where
+from modelyard.platform.clock import from_ms, now_ms
+from modelyard.platform.database import Session
+
+ALIVE = frozenset({Status.RUNNING, Status.SCHEDULED})
+# Enough for the heading and the tabs: the metrics are counted, nothing else is read.
+HEADING = Wanted(parameters=frozenset(), tags=frozenset(), inputs_and_outputs=False)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedCandidate:
+    """The candidate that an address names, and what the actor may do in its project."""
+
+    project: Project
+    experiment: ExperimentRow
+    row: CandidateRow
+    where: Where
+    standing: Standing
+    neighbours: dict[str, str]
+    size_bytes: int
+    file_count: int
+
+    @property
+    def url(self) -> str:
+        return f"{project_url(self.project)}{CANDIDATES}/{self.row.iid}"
+
+    @property
+    def experiment_url(self) -> str:
+        return f"{project_url(self.project)}{EXPERIMENTS}/{self.experiment.iid}"
+
+    @property
+    def is_live(self) -> bool:
+        return Status(self.row.status) in ALIVE
+
+    @property
+    def elapsed(self) -> str:
+        """How long it took, or has taken so far."""
+        return duration(((self.row.end_ms or now_ms()) - self.row.start_ms) / 1000)
+
+    def heading(self, current: str) -> dict[str, object]:
+        """What the heading's template needs, on any tab."""
+        return {
+            "facts": self._facts(),
+            "tabs": self._tabs(current),
+            "neighbours": self.neighbours,
+            "may": abilities(self.standing),
+        }
+
+    def shown(self) -> dict[str, object]:
+        """The candidate as its heading shows it."""
+        return {
+            "iid": self.row.iid,
+            "name": self.row.name,
+            "status": STATUS_WORDS[Status(self.row.status)],
+            "is_deleted": self.row.deleted_ms is not None,
+            "is_live": self.is_live,
+            "url": self.url,
+        }
+
+    def _facts(self) -> list[str | Markup]:
+        experiment = Markup('in <a href="{}/candidates">{}</a>').format(self.experiment_url, self.experiment.name)
+        facts: list[str | Markup] = [experiment]
+        if self.row.source_user:
+            facts.append(f"by {self.row.source_user}")
+        facts.append(f"started {relative(from_ms(self.row.start_ms))}")
+        facts.append(
+            f"{self.elapsed} so far" if self.is_live else f"took {self.elapsed}" if self.row.end_ms else "no end"
+        )
+        return facts
+
+    def _tabs(self, current: str) -> list[Link]:
+        tabs = (
+            ("Overview", self.url, None),
+            ("Performance", f"{self.url}/performance", len(self.row.metrics)),
+            ("Artifacts", f"{self.url}/artifacts", self.file_count),
+        )
+        return [Link(label, url, count=number, current=label == current) for label, url, number in tabs]
+
+
+def open_candidate(
+    visit: Visit, session: Session, actor: Actor, *, title: str = "", wanted: Wanted = EVERYTHING
+) -> OpenedCandidate:
+    """The candidate in a route's `{project}` and `{candidate}`, deleted or not.
+
+    Raises:
+        NotFound, Forbidden
+    """
+    project = get_project(session, actor, visit.variable("project"))
+    row = read_numbered_candidate(session, actor, project, visit.number("candidate"), wanted=wanted)
+    experiment = read_experiment(session, actor, project, row.experiment_iid)
+    files = list_artifacts(session, actor, project, ArtifactPath(run_id=row.run_id)).entries
+    base = project_url(project)
+    name = f"Candidate {row.iid}"
+    way = (
+        Link("Experiments", base + EXPERIMENTS),
+        Link(experiment.name, f"{base}{EXPERIMENTS}/{experiment.iid}/candidates"),
+        Link(name, f"{base}{CANDIDATES}/{row.iid}"),
+    )
+    running = "▶ " if Status(row.status) is Status.RUNNING else ""
+    titles = (*((title,) if title else ()), f"{running}{name} — {row.name}", experiment.name)
+    where, found = in_project(session, actor, project, CURRENT, title=titles, way=way)
+    beside = neighbours_of(session, actor, project, row)
+    return OpenedCandidate(
+        project,
+        experiment,
+        row,
+        where,
+        found,
+        {
+            "previous_url": f"{base}{CANDIDATES}/{beside.previous_iid}" if beside.previous_iid is not None else "",
+            "next_url": f"{base}{CANDIDATES}/{beside.next_iid}" if beside.next_iid is not None else "",
+        },
+        sum(entry.size_bytes for entry in files),
+        sum(entry.files for entry in files),
+    )
