@@ -5,10 +5,10 @@ itself, so once it is long the last few pages are moved while nobody writes.
 """
 
 import logging
-import os
 import sqlite3
 import threading
 import time
+from pathlib import Path
 
 from modelyard.platform.database import Database
 
@@ -25,7 +25,7 @@ class Checkpointer:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._log_path = f"{database.url.database}-wal"
+        self._log_path = Path(f"{database.url.database}-wal")
         self._connection: sqlite3.Connection | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
@@ -64,7 +64,7 @@ class Checkpointer:
 
     def _look(self) -> tuple[int, int]:
         try:
-            found = os.stat(self._log_path)
+            found = self._log_path.stat()
         except FileNotFoundError:
             return (0, 0)
         return (found.st_size, found.st_mtime_ns)

@@ -4,7 +4,6 @@ SQLite has one pen: whoever writes holds `Database.pen` from the first statement
 never meet inside SQLite, where they would poll. A read session sees one snapshot and cannot write.
 """
 
-import os
 import re
 import sqlite3
 import threading
@@ -14,7 +13,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from sqlalchemy import BigInteger, Dialect, Engine, Integer, MetaData, TypeDecorator, create_engine, event
+from sqlalchemy import (
+    BigInteger,
+    CursorResult,
+    Dialect,
+    Engine,
+    Integer,
+    MetaData,
+    TypeDecorator,
+    UpdateBase,
+    create_engine,
+    event,
+)
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
@@ -186,7 +196,7 @@ class Database:
     def log_bytes(self) -> int:
         """The size of SQLite's write-ahead log; 0 on PostgreSQL."""
         try:
-            return os.stat(f"{self.url.database}-wal").st_size if self.is_sqlite else 0
+            return Path(f"{self.url.database}-wal").stat().st_size if self.is_sqlite else 0
         except FileNotFoundError:
             return 0
 
@@ -232,6 +242,13 @@ class Database:
             connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
         return engine
+
+
+def execute_counting(session: Session, statement: UpdateBase) -> int:
+    """Execute an UPDATE or DELETE without telling the rows that the session has in memory; how many rows it changed."""
+    result = session.execute(statement.execution_options(synchronize_session=False))
+    assert isinstance(result, CursorResult)  # noqa: S101  # what a changing statement gives
+    return result.rowcount
 
 
 def open_database(settings: Settings) -> Database:

@@ -10,7 +10,7 @@ LOOK_EVERY_S = 1.0
 
 
 class DiskReserve:
-    """Refuses writes while a directory's disk has less than `least_bytes` free. Looks once a second, so asking is cheap."""
+    """Refuses writes while a directory's disk has less than `least_bytes` free. It looks once a second at most."""
 
     def __init__(self, directory: Path, least_bytes: int) -> None:
         self._directory = directory

@@ -35,6 +35,7 @@ MOST_CONNECTIONS = 2000
 KEEP_ALIVE_SECONDS = 75
 # When the server stops, connections may bring one more request for so long; its answer ends them.
 FAREWELL_SECONDS = 1.0
+FAREWELL_LOOK_SECONDS = 0.02
 
 log = logging.getLogger(__name__)
 
@@ -153,7 +154,7 @@ class _DirectCycle:
         self.response_complete = False
         self.disconnected = False
         self.message_event = _NoEvent
-        self.started = protocol.loop.time()
+        self.started = time.perf_counter()
         call.reply = self.reply
 
     def advance(self) -> None:
@@ -179,7 +180,7 @@ class _DirectCycle:
         if not self.keep_alive:
             self.protocol.transport.close()
         self.protocol.on_response_complete()
-        type(self.protocol).observe(self.direct, self.call, status, self.protocol.loop.time() - self.started)
+        type(self.protocol).observe(self.direct, self.call, status, time.perf_counter() - self.started)
 
 
 class _NoEvent:
@@ -214,8 +215,9 @@ class HttpProtocol(HttpToolsProtocol):
     def end_after_next_answer(self) -> None:
         """The server stops: answer what is under way, or one request more, and close."""
         self._is_last_request = True
-        if self.cycle is not None and not self.cycle.response_complete:
-            self.cycle.keep_alive = False
+        cycle: RequestResponseCycle | None = self.cycle  # none before the first request
+        if cycle is not None and not cycle.response_complete:
+            cycle.keep_alive = False
 
     def default_lines(self) -> tuple[bytes, ...]:
         """The headers that every answer carries, such as the date, as lines."""
@@ -253,7 +255,7 @@ class HttpProtocol(HttpToolsProtocol):
         if direct is None or self.parser.should_upgrade() or self.parser.get_http_version() != "1.1":
             self._begin_scope()
             super().on_headers_complete()
-            if self._is_last_request and self.cycle is not None:
+            if self._is_last_request:
                 self.cycle.keep_alive = False
             return
         client = self.client[0] if self.client else ""
@@ -401,6 +403,7 @@ class HttpServer(Server):
         for connection in list(self.server_state.connections):
             if isinstance(connection, HttpProtocol):
                 connection.end_after_next_answer()
-        deadline = time.monotonic() + FAREWELL_SECONDS
-        while self.server_state.connections and time.monotonic() < deadline:
-            await asyncio.sleep(0.02)
+        for _ in range(int(FAREWELL_SECONDS / FAREWELL_LOOK_SECONDS)):
+            if not self.server_state.connections:
+                break
+            await asyncio.sleep(FAREWELL_LOOK_SECONDS)

@@ -18,12 +18,13 @@ from modelyard.platform.settings import Settings
 
 REQUEST_LOGGER = "modelyard.request"
 MASK = "***"
-# What an attacker could use: our own secrets (their kind stays readable), credentials in headers, passwords in addresses.
+# What an attacker could use: our own secrets (their kind stays), credentials in headers, passwords in addresses.
 SECRETS = re.compile(
     r"(?P<ours>myd_[a-z]{2,8}_)[0-9A-Za-z_]+"
-    r"|(?P<header>\b(?:bearer|basic)\s+)[\w.~+/=:-]+"
     r"|(?P<address>\w://[^\s/:@]*:)[^\s/@]+(?=@)"
-    r"|(?P<named>\b(?:password|secret_key|secret|token|authorization|cookie|private-token)[\"']?\s*[=:]\s*[\"']?)[^\s\"',;&]+",
+    r"|(?P<named>\b(?:password|secret_key|secret|token|authorization|cookie|private-token)[\"']?\s*[=:]\s*[\"']?)"
+    r"(?:(?:bearer|basic)\s+)?[^\s\"',;&]+"
+    r"|(?P<header>\b(?:bearer|basic)\s+)[\w.~+/=:-]{8,}",
     re.IGNORECASE,
 )
 
@@ -68,7 +69,7 @@ def note_actor(actor_id: int | None) -> None:
 
 def masked(text: str) -> str:
     """`text` without anything that looks like a secret."""
-    return SECRETS.sub(lambda found: (found["ours"] or found["header"] or found["address"] or found["named"]) + MASK, text)
+    return SECRETS.sub(lambda found: found[found.lastgroup or 0] + MASK, text)
 
 
 class TextFormatter(logging.Formatter):
@@ -142,4 +143,3 @@ def _trace(record: logging.LogRecord) -> str:
     if record.stack_info:
         parts.append(record.stack_info)
     return "".join(f"\n{part}" for part in parts)
-

@@ -49,7 +49,9 @@ def _of_requests(meter: RequestMeter) -> Iterator[Metric]:
     for (route, status), count in sorted(meter.counts.items()):
         requests.add_metric([route, str(status)], count)
     yield requests
-    seconds = HistogramMetricFamily("modelyard_request_seconds", "From a request's head to its answer.", labels=["route"])
+    seconds = HistogramMetricFamily(
+        "modelyard_request_seconds", "From a request's head to its answer.", labels=["route"]
+    )
     for route, durations in sorted(meter.durations.items()):
         _add(seconds, [route], durations)
     yield seconds

@@ -1,4 +1,4 @@
-"""`/healthz`, `/readyz` and `/metrics`: answered beside the server's other work, so that they answer when it does not."""
+"""`/healthz`, `/readyz` and `/metrics`, on threads of their own: they answer also when the server's others are busy."""
 
 import importlib
 import ipaddress

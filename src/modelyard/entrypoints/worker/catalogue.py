@@ -12,7 +12,6 @@ from modelyard.platform.tasks.handlers import Handler, Schedule, in_many_transac
 from modelyard.platform.tasks.queue import forget_done
 
 
-
 @dataclass(frozen=True)
 class Chore:
     """Something that is done once in each period."""

@@ -10,6 +10,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from modelyard.platform.clock import now
+from modelyard.platform.database import execute_counting
 from modelyard.platform.events import Event, EventRow
 from modelyard.platform.tasks.handlers import Handler, in_one_transaction
 from modelyard.platform.tasks.queue import enqueue
@@ -46,7 +47,8 @@ def has_events(session: Session) -> bool:
 
 def oldest_event_at(session: Session) -> datetime | None:
     """Since when the oldest event waits."""
-    return session.scalar(select(EventRow.created_at).where(EventRow.handled_at.is_(None)).order_by(EventRow.id).limit(1))
+    waiting = select(EventRow.created_at).where(EventRow.handled_at.is_(None))
+    return session.scalar(waiting.order_by(EventRow.id).limit(1))
 
 
 def relay(session: Session, heard: Mapping[str, list[str]], *, most: int = 200) -> int:
@@ -70,5 +72,4 @@ def relay(session: Session, heard: Mapping[str, list[str]], *, most: int = 200) 
 
 def forget_handled(session: Session, *, older_than: timedelta) -> int:
     """Delete events that every subscriber's task was made for long ago; how many that were."""
-    old = delete(EventRow).where(EventRow.handled_at < now() - older_than)
-    return session.execute(old.execution_options(synchronize_session=False)).rowcount
+    return execute_counting(session, delete(EventRow).where(EventRow.handled_at < now() - older_than))

@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from modelyard.platform.clock import from_ms, now
-from modelyard.platform.database import LEAVES_WORK
+from modelyard.platform.database import LEAVES_WORK, execute_counting
 from modelyard.platform.errors import Conflict, NotFound
 from modelyard.platform.tasks.tables import TaskRow
 
@@ -157,13 +157,12 @@ def retry(session: Session, task_id: int) -> None:
     Raises:
         NotFound: there is no dead task of that number.
     """
-    changed = session.execute(
+    again = (
         update(TaskRow)
         .where(TaskRow.id == task_id, TaskRow.state == State.DEAD)
         .values(state=State.WAITING, attempt=0, run_at=now(), finished_at=None)
-        .execution_options(synchronize_session=False)
     )
-    if not changed.rowcount:
+    if not execute_counting(session, again):
         raise NotFound(f"There is no dead task {task_id}.")
     session.info[LEAVES_WORK] = True
 
@@ -188,7 +187,7 @@ def queue_state(session: Session) -> QueueState:
 def forget_done(session: Session) -> int:
     """Delete what was done long ago; how many that were."""
     old = delete(TaskRow).where(TaskRow.state == State.DONE, TaskRow.finished_at < now() - KEPT_WHEN_DONE)
-    return session.execute(old.execution_options(synchronize_session=False)).rowcount
+    return execute_counting(session, old)
 
 
 def _due(moment: datetime, kinds: Collection[str]) -> Select[int]:
@@ -199,12 +198,12 @@ def _due(moment: datetime, kinds: Collection[str]) -> Select[int]:
 
 def _bury(session: Session, moment: datetime) -> None:
     """Tasks whose last attempt ended with its worker are dead: they may be what ends workers."""
-    session.execute(
+    left = (
         update(TaskRow)
         .where(TaskRow.state == State.RUNNING, TaskRow.lease_until < moment, TaskRow.attempt >= MOST_ATTEMPTS)
         .values(state=State.DEAD, lease_until=None, finished_at=moment, last_error="Its worker ended while it ran.")
-        .execution_options(synchronize_session=False)
     )
+    execute_counting(session, left)
 
 
 def _is(claimed: Claim) -> tuple[ColumnElement[bool], ...]:
@@ -212,9 +211,7 @@ def _is(claimed: Claim) -> tuple[ColumnElement[bool], ...]:
 
 
 def _write(session: Session, claimed: Claim, **values: object) -> None:
-    session.execute(
-        update(TaskRow).where(*_is(claimed)).values(**values).execution_options(synchronize_session=False)
-    )
+    execute_counting(session, update(TaskRow).where(*_is(claimed)).values(**values))
 
 
 def _database_now(session: Session) -> datetime:

@@ -22,6 +22,7 @@ from modelyard.domains.tracking.hot.points import (
     unpack_segment,
 )
 from modelyard.domains.tracking.tables import Candidate, MetricChunk, MetricSegment
+from modelyard.platform.database import execute_counting
 from modelyard.platform.errors import Conflict
 from modelyard.platform.raw import Value, in_pieces, read_rows
 
@@ -91,8 +92,7 @@ def write_fold(session: Session, fold: Fold) -> bool:
         return False
     deleted = 0
     for piece in in_pieces(fold.segment_ids):
-        removal = delete(MetricSegment).where(MetricSegment.id.in_(piece))
-        deleted += session.execute(removal.execution_options(synchronize_session=False)).rowcount
+        deleted += execute_counting(session, delete(MetricSegment).where(MetricSegment.id.in_(piece)))
     if deleted != len(fold.segment_ids):
         raise Conflict("Somebody else has folded this candidate's metrics meanwhile.")
     connection = session.connection()
