@@ -258,9 +258,7 @@ def open_database(settings: Settings) -> Database:
         return Database(url, durability=settings.durability, switched_off=settings.switched_off)
     url = URL.create("sqlite", database=str(Path(settings.data) / SQLITE_FILE))
     reserve = DiskReserve(Path(settings.data), settings.disk_reserve_bytes)
-    return Database(
-        url, durability=settings.durability, switched_off=settings.switched_off, check_room=reserve.check
-    )
+    return Database(url, durability=settings.durability, switched_off=settings.switched_off, check_room=reserve.check)
 
 
 @contextmanager
