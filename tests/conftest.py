@@ -245,7 +245,7 @@ def serve(installation: Installation) -> Iterator[Callable[[], LiveServer]]:
             application,
             host="127.0.0.1",
             port=settings.port,
-            http=protocol_with(match),
+            http=protocol_with(match, installation.observer.direct),
             ws="none",
             lifespan="off",
             log_config=None,

@@ -1,7 +1,7 @@
 """Assembles the server: the only module that knows every way in.
 
-A call is tried in this order: direct routes (the MLflow protocol), its streams (artifacts), REST below /api/v4, pages
-and the operator's endpoints.
+A call is tried in this order: direct routes (the MLflow protocol, the operator's endpoints), streams (artifacts), REST
+below /api/v4, and pages.
 """
 
 import asyncio
@@ -12,16 +12,23 @@ from collections.abc import Callable
 from uvicorn.config import Config
 
 from modelyard.domains.accounts.sign_in import first_administrator_link
+from modelyard.domains.tracking.folding import Folder
 from modelyard.domains.tracking.hot.lane import Lane
 from modelyard.entrypoints.mlflow.router import Dispatcher
 from modelyard.entrypoints.mlflow.routes import all_routes
+from modelyard.entrypoints.operator.routes import OperatorRoutes
 from modelyard.entrypoints.request import Installation
 from modelyard.entrypoints.web.site import create_site
+from modelyard.entrypoints.worker.catalogue import create_worker
+from modelyard.migrations.upgrade import check_revision
+from modelyard.platform.background import end_at_the_latest, wait_for_signal
+from modelyard.platform.checkpoints import Checkpointer
 from modelyard.platform.crypto import open_server_key
 from modelyard.platform.database import open_database
 from modelyard.platform.http import (
     KEEP_ALIVE_SECONDS,
     Asgi,
+    Direct,
     HttpServer,
     Match,
     Receive,
@@ -32,9 +39,13 @@ from modelyard.platform.http import (
 )
 from modelyard.platform.settings import Settings
 from modelyard.platform.storage.opening import open_blob_store
+from modelyard.platform.telemetry import configure_logging
+from modelyard.subscriptions import SUBSCRIPTIONS
 
 # The writing thread wants the interpreter back right after a flush; Python's five milliseconds are longer than that.
 SWITCH_INTERVAL_S = 0.0005
+# After requests in flight had their time, so long for the rest of stopping.
+LAST_RESORT_S = 30
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +64,11 @@ def create_app(installation: Installation) -> tuple[Asgi, Match]:
     """
     dispatcher = Dispatcher(installation, all_routes())
     site = create_site(installation)
+    checks = {"schema": lambda: check_revision(installation.database), "store": installation.store.check}
+    operator = OperatorRoutes(installation, installation.observer.meter, checks=checks)
+
+    def match(method: str, path: bytes) -> Direct | None:
+        return dispatcher.match(method, path) or operator.match(method, path)
 
     async def streams_and_the_rest(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -61,7 +77,7 @@ def create_app(installation: Installation) -> tuple[Asgi, Match]:
         stream = dispatcher.find_stream(scope["method"], scope.get("raw_path") or scope["path"].encode())
         await (stream or site)(scope, receive, send)
 
-    return as_asgi(dispatcher.match, streams_and_the_rest), dispatcher.match
+    return installation.observer.around(as_asgi(match, streams_and_the_rest)), match
 
 
 async def _lifespan(installation: Installation, receive: Receive, send: Send) -> None:
@@ -78,8 +94,9 @@ async def _lifespan(installation: Installation, receive: Receive, send: Send) ->
 
 
 def close(installation: Installation) -> None:
-    """Finish what is under way and let go of the database."""
+    """Finish what is under way and let go of the database. SQLite's log is moved into the database by that."""
     installation.is_stopping = True
+    installation.background.stop()
     installation.pool.shutdown(wait=True)
     installation.lane.stop()
     installation.database.close()
@@ -88,27 +105,33 @@ def close(installation: Installation) -> None:
 def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
     """Run a server until it is told to stop. The data directory is locked and its schema up to date."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    configure_logging(settings)
     installation = create_installation(settings)
     application, match = create_app(installation)
+    installation.background.add(Checkpointer(installation.database))
+    if settings.worker:
+        installation.background.add(create_worker(installation, SUBSCRIPTIONS), Folder(installation.database))
 
     def listening() -> None:
-        with installation.database.write() as session:
+        with installation.database.write(uses_reserve=True) as session:
             secret = first_administrator_link(session, installation.key)
         announce(f"Modelyard is at {settings.url}")
         if secret:
             announce(
                 f"Make the first administrator within 15 minutes: {settings.url}/-/first_administrator?token={secret}"
             )
+        installation.background.start()
 
     def stopping() -> None:
         installation.is_stopping = True
+        end_at_the_latest(settings.shutdown_s + LAST_RESORT_S)
 
     config = Config(
         application,
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http=protocol_with(match),
+        http=protocol_with(match, installation.observer.direct),
         ws="none",
         log_config=None,
         access_log=False,
@@ -119,3 +142,15 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
         lifespan="on",
     )
     HttpServer(config, listening=listening, stopping=stopping).run()
+
+
+def work(settings: Settings, *, announce: Callable[[str], None]) -> None:
+    """Run background tasks without a server until told to stop. The schema is up to date."""
+    configure_logging(settings)
+    installation = create_installation(settings)
+    installation.background.add(create_worker(installation, SUBSCRIPTIONS), Folder(installation.database))
+    installation.background.start()
+    announce("This worker does the background tasks of the servers on the same database.")
+    wait_for_signal()
+    end_at_the_latest(settings.shutdown_s + LAST_RESORT_S)
+    close(installation)

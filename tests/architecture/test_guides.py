@@ -96,16 +96,16 @@ class Reader:
 
     def _serve(self, command: str) -> None:
         self.stop()
-        log = (self._folder.parent / "server.log").open("ab")
         script = f". {shlex.quote(str(self._kept))}\nexec {command.strip()}"
-        self._server = subprocess.Popen(
-            ["bash", "-c", script],
-            cwd=self._folder,
-            env=self._environment,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+        with (self._folder.parent / "server.log").open("ab") as log:
+            self._server = subprocess.Popen(
+                ["bash", "-c", script],
+                cwd=self._folder,
+                env=self._environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
         self._wait_until_it_answers()
         if "MLFLOW_TRACKING_TOKEN" not in self._environment:
             self._give_access()

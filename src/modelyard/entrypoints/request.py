@@ -19,12 +19,15 @@ from modelyard.domains.namespaces.place_tokens import default_project
 from modelyard.domains.namespaces.projects import get_project
 from modelyard.domains.namespaces.tables import Project
 from modelyard.domains.tracking.hot.lane import Lane
+from modelyard.platform.background import Background
 from modelyard.platform.clock import now_ms
 from modelyard.platform.crypto import ServerKey
 from modelyard.platform.database import Database, Session
 from modelyard.platform.errors import ModelyardError, NotFound, Unauthenticated
+from modelyard.platform.observing import Observer
 from modelyard.platform.settings import Settings
 from modelyard.platform.storage.blobs import BlobStore
+from modelyard.platform.telemetry import note_actor
 
 CACHE_SECONDS = 2.0
 MOST_CACHED = 10_000
@@ -80,6 +83,8 @@ class Installation:
     lane: Lane
     store: BlobStore
     pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, thread_name_prefix="request"))
+    observer: Observer = field(default_factory=Observer)
+    background: Background = field(default_factory=Background)
     is_stopping: bool = False
     _admissions: dict[tuple[bytes, bytes], Admission] = field(default_factory=dict)
     _noted: dict[tuple[str, int], int] = field(default_factory=dict)
@@ -130,6 +135,7 @@ class Installation:
         else:
             return ANONYMOUS
         self._note_use(actor)
+        note_actor(actor.user_id)
         return actor
 
     def _note_use(self, actor: Actor) -> None:

@@ -5,16 +5,16 @@ What users uploaded is never shown by a browser on this origin: always an attach
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from modelyard.domains.packages.contents import StoredFile
 from modelyard.platform.errors import Invalid
 from modelyard.platform.http import Headers, Receive, Scope, Send
-from modelyard.platform.storage.blobs import BlobStore, MissingBlobError, Span
+from modelyard.platform.storage.blobs import CHUNK_BYTES, BlobStore, MissingBlobError, Span
 from modelyard.platform.storage.digests import StoredBlob
-from modelyard.platform.storage.streaming import Stored, Writer, check_size, pieces, receive
+from modelyard.platform.storage.streaming import Stored, Writer, check_size, in_thread, pieces, receive
 
 SINGLE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 HARMLESS: Headers = [
@@ -171,17 +171,28 @@ async def send_file(store: BlobStore, file: StoredFile, scope: Scope, receive_me
         MissingBlobError: the store does not have its bytes; nothing was sent yet.
     """
     answer = answer_for(file, headers_of(scope))
-    if scope["method"] == "HEAD" or answer.span is None:
-        await _start(send, answer)
-        await send({"type": "http.response.body", "body": b""})
+    span = answer.span or (0, 0)
+    if scope["method"] == "HEAD":
+        span = (0, 0)
+    if span[1] - span[0] > CHUNK_BYTES:
+        await _send_in_pieces(store.chunks(file.sha256, span), answer, span[1] - span[0], receive_message, send)
         return
-    left = answer.span[1] - answer.span[0]
-    stream = pieces(store.chunks(file.sha256, answer.span))
+    body = await in_thread(lambda: b"".join(store.chunks(file.sha256, span))) if span[0] < span[1] else b""
+    if len(body) < span[1] - span[0]:
+        raise MissingBlobError
+    await _start(send, answer)
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _send_in_pieces(
+    chunks: Generator[bytes, None, None], answer: Answer, left: int, receive_message: Receive, send: Send
+) -> None:
+    stream = pieces(chunks)
     gone = asyncio.ensure_future(_gone(receive_message))
     try:
         # The first piece is read before the status is said, so that bytes that are missing are an error like others.
         piece = await anext(stream, b"")
-        _check_piece(piece, left)
+        _check_piece(piece)
         await _start(send, answer)
         while not gone.done():
             left -= len(piece)
@@ -189,7 +200,7 @@ async def send_file(store: BlobStore, file: StoredFile, scope: Scope, receive_me
             if left <= 0:
                 return
             piece = await anext(stream, b"")
-            _check_piece(piece, left)
+            _check_piece(piece)
     finally:
         gone.cancel()
         await stream.aclose()
@@ -201,9 +212,9 @@ async def _gone(receive_message: Receive) -> None:
         pass
 
 
-def _check_piece(piece: bytes, left: int) -> None:
+def _check_piece(piece: bytes) -> None:
     """A blob that is shorter than its row says is as bad as a missing one."""
-    if left > 0 and not piece:
+    if not piece:
         raise MissingBlobError
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from sqlalchemy import MetaData, inspect, text
 
 from modelyard.platform.database import Database, Table
+from modelyard.platform.errors import Conflict
 
 HERE = Path(__file__).parent
 # The newest file in versions/; a test compares. Known here so that a start does not import Alembic for nothing.
@@ -35,6 +36,20 @@ def current_revision(database: Database) -> str | None:
         if not inspect(connection).has_table("alembic_version"):
             return None
         return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def check_revision(database: Database) -> None:
+    """Prove that the database has the schema of this version.
+
+    Raises:
+        Conflict: it has another one.
+    """
+    revision = current_revision(database)
+    if revision != HEAD:
+        raise Conflict(
+            f"The database has schema {revision or 'none'}, but this version of Modelyard works with {HEAD}."
+            " Run `modelyard migrate` with the newest version that uses it."
+        )
 
 
 def upgrade(database: Database) -> bool:

@@ -7,13 +7,24 @@ never meet inside SQLite, where they would poll. A read session sees one snapsho
 import re
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from sqlalchemy import BigInteger, Dialect, Engine, Integer, MetaData, TypeDecorator, create_engine, event
+from sqlalchemy import (
+    BigInteger,
+    CursorResult,
+    Dialect,
+    Engine,
+    Integer,
+    MetaData,
+    TypeDecorator,
+    UpdateBase,
+    create_engine,
+    event,
+)
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
@@ -21,6 +32,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from modelyard.platform.clock import from_ms, to_ms
+from modelyard.platform.disk import DiskReserve
 from modelyard.platform.errors import Busy, Conflict, Invalid, ModelyardError, Unavailable
 from modelyard.platform.settings import Settings
 
@@ -39,6 +51,8 @@ BUSY_TIMEOUT_MS = 10_000
 PEN_TIMEOUT_S = 30.0
 SQLITE_FILE = "modelyard.sqlite3"
 BIGGEST_INTEGER = 2**63 - 1
+# In `Session.info`: this transaction leaves something for the worker to do.
+LEAVES_WORK = "leaves work"
 
 
 class Table(DeclarativeBase):
@@ -73,7 +87,10 @@ Identifier = BigInteger().with_variant(Integer(), "sqlite")
 
 
 class Database:
-    """The engines of one database. `read()` and `write()` are the doors; leaving `write()` commits or rolls back."""
+    """The engines of one database. `read()` and `write()` are the doors; leaving `write()` commits or rolls back.
+
+    `check_room` raises Busy while there is no room to write.
+    """
 
     def __init__(
         self,
@@ -82,8 +99,10 @@ class Database:
         durability: Literal["full", "normal"] = "full",
         pool_size: int = 20,
         switched_off: frozenset[str] = frozenset(),
+        check_room: Callable[[], None] = lambda: None,
     ) -> None:
         self.url = url
+        self.check_room = check_room
         # What every session carries along: the features that are off on this server.
         self._info = {"switched_off": switched_off}
         self.durability = durability
@@ -91,6 +110,8 @@ class Database:
         self.pen = threading.RLock()
         # Counts the commits of this process that may have changed who may do what; caches of that compare it.
         self.generation = 0
+        # Set by a commit that leaves work; a worker in the same process waits for it.
+        self.has_work = threading.Event()
         if self.is_sqlite:
             self._reader = self._sqlite_engine(pool_size, writes=False)
             self._writer = self._sqlite_engine(1, writes=True)
@@ -112,16 +133,25 @@ class Database:
             yield session
 
     @contextmanager
-    def write(self, *, changes_access: bool = True) -> Iterator[Session]:
+    def write(self, *, changes_access: bool = True, uses_reserve: bool = False) -> Iterator[Session]:
         """A session whose work is committed when the block ends, and undone when it raises.
 
         Do slow work (hashing a password, reading a file) before opening one: on SQLite nobody else writes meanwhile.
+        What makes room, or lets somebody in who will, uses the disk's reserve.
+
+        Raises:
+            Busy: the reserve is reached, or others write for too long.
         """
+        if not uses_reserve:
+            self.check_room()
         opened = Session(self._writer, expire_on_commit=False, info=self._info)
         with self.pen_held(), translated(), opened as session:
             yield session
             session.commit()
+            leaves_work = session.info.get(LEAVES_WORK, False)
         self.generation += changes_access
+        if leaves_work:
+            self.has_work.set()
 
     @contextmanager
     def pen_held(self) -> Iterator[None]:
@@ -153,14 +183,22 @@ class Database:
         self._prepare(connection, writes=writes)
         return connection
 
-    def check(self) -> None:
-        """Prove that the database answers.
+    def probe(self) -> None:
+        """Prove that the database can be written, and leave no trace.
 
         Raises:
-            Busy, Unavailable: it does not.
+            Busy, Unavailable: it cannot.
         """
-        with self.read() as session:
-            session.connection().exec_driver_sql("SELECT 1")
+        with self.pen_held(), translated(), Session(self._writer) as session:
+            session.connection().exec_driver_sql("UPDATE alembic_version SET version_num = version_num")
+            session.rollback()
+
+    def log_bytes(self) -> int:
+        """The size of SQLite's write-ahead log; 0 on PostgreSQL."""
+        try:
+            return Path(f"{self.url.database}-wal").stat().st_size if self.is_sqlite else 0
+        except FileNotFoundError:
+            return 0
 
     def close(self) -> None:
         self._reader.dispose()
@@ -206,13 +244,21 @@ class Database:
         return engine
 
 
+def execute_counting(session: Session, statement: UpdateBase) -> int:
+    """Execute an UPDATE or DELETE without telling the rows that the session has in memory; how many rows it changed."""
+    result = session.execute(statement.execution_options(synchronize_session=False))
+    assert isinstance(result, CursorResult)  # noqa: S101  # what a changing statement gives
+    return result.rowcount
+
+
 def open_database(settings: Settings) -> Database:
     """The database that the settings name; the data directory must exist for SQLite."""
     if settings.database_url:
         url = make_url(settings.database_url).set(drivername="postgresql+psycopg")
-    else:
-        url = URL.create("sqlite", database=str(Path(settings.data) / SQLITE_FILE))
-    return Database(url, durability=settings.durability, switched_off=settings.switched_off)
+        return Database(url, durability=settings.durability, switched_off=settings.switched_off)
+    url = URL.create("sqlite", database=str(Path(settings.data) / SQLITE_FILE))
+    reserve = DiskReserve(Path(settings.data), settings.disk_reserve_bytes)
+    return Database(url, durability=settings.durability, switched_off=settings.switched_off, check_room=reserve.check)
 
 
 @contextmanager

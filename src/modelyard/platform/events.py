@@ -12,7 +12,7 @@ from sqlalchemy import Index, String, Text, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from modelyard.platform.clock import now
-from modelyard.platform.database import Identifier, Moment, Table
+from modelyard.platform.database import LEAVES_WORK, Identifier, Moment, Table
 
 _encode = msgspec.json.Encoder().encode
 
@@ -48,3 +48,4 @@ def publish(session: Session, event: Event) -> None:
     """Record `event`; it is heard only if the transaction commits."""
     values = {field.name: getattr(event, field.name) for field in dataclasses.fields(event)}
     session.add(EventRow(kind=type(event).__name__, payload=_encode(values).decode(), created_at=now()))
+    session.info[LEAVES_WORK] = True

@@ -9,12 +9,14 @@ import asyncio
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Generic, TypeVar
 
 from modelyard.platform.database import Database
 from modelyard.platform.errors import Busy, Conflict, ModelyardError, Unavailable
+from modelyard.platform.meters import CommitMeter
 from modelyard.platform.raw import DRIVER_ERRORS, RawTransaction, RawWriter, open_writer, trouble
 
 Operation = TypeVar("Operation")
@@ -51,6 +53,12 @@ class GroupCommit(Generic[Operation]):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._write_until_told, name="group-commit", daemon=True)
         self._stopped = False
+        self.meter = CommitMeter()
+
+    @property
+    def waiting(self) -> int:
+        """How many operations wait to be written."""
+        return self._queue.qsize()
 
     def start(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         """Begin to write; outcomes are delivered on `loop`, or without one on the writing thread."""
@@ -74,10 +82,9 @@ class GroupCommit(Generic[Operation]):
         """Have `operation` written; `deliver` gets its outcome or its error. Call it on the event loop.
 
         Raises:
-            Busy: too many are waiting, or the server is stopping.
+            Busy: too many are waiting, the disk is nearly full, or the server is stopping.
         """
-        if self._stopped or self._queue.qsize() > MOST_WAITING:
-            raise Busy("The server has too much to write. Try again in a moment.")
+        self._refuse_what_cannot_be_done()
         if self._inline and self._loop is not None:
             if not self._turn:
                 self._loop.call_soon(self._flush_turn)
@@ -91,14 +98,18 @@ class GroupCommit(Generic[Operation]):
         Raises:
             ModelyardError: its error.
         """
+        self._refuse_what_cannot_be_done()
         done: Future[Outcome] = Future()
-        if self._stopped:
-            raise Busy("The server is stopping. Try again in a moment.")
         self._queue.put((operation, done.set_result))
         outcome = done.result(timeout_s)
         if isinstance(outcome, ModelyardError):
             raise outcome
         return outcome
+
+    def _refuse_what_cannot_be_done(self) -> None:
+        if self._stopped or self._queue.qsize() > MOST_WAITING:
+            raise Busy("The server has too much to write. Try again in a moment.")
+        self._database.check_room()
 
     def _flush_turn(self) -> None:
         """Write what came in during one turn of the event loop, or hand it to the thread if the pen is taken."""
@@ -162,12 +173,14 @@ class GroupCommit(Generic[Operation]):
             return [error]
 
     def _write_once(self, operations: list[Operation]) -> list[Outcome]:
+        started = time.perf_counter()
         try:
             self._writer.begin()
             outcomes = self._apply(self._writer, operations)
             self._writer.commit()
         except DRIVER_ERRORS as error:
             self._undo()
+            self.meter.undone += 1
             log.warning("A group of %d writes was undone: %s", len(operations), error)
             raise trouble(error) from error
         except ModelyardError:
@@ -175,8 +188,11 @@ class GroupCommit(Generic[Operation]):
             raise
         except Exception as error:  # edge: the writing thread must outlive a fault in one group
             self._undo()
+            self.meter.undone += 1
             log.exception("A group of %d writes failed.", len(operations))
             raise Unavailable("The server failed; nothing was changed. Its log has the details.") from error
+        self.meter.operations += len(operations)
+        self.meter.durations.add(time.perf_counter() - started)
         self._committed(operations, outcomes)
         return outcomes
 

@@ -7,8 +7,11 @@ same routes work under any ASGI server through `as_asgi`; under ours they skip s
 import asyncio
 import http
 import logging
+import os
+import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any, cast
 
 from uvicorn._types import HTTPScope
@@ -16,10 +19,13 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import Server, ServerState
 
+from modelyard.platform.telemetry import Facts
+
 Headers = list[tuple[bytes, bytes]]
 Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 HEADER_SECONDS = 10.0
@@ -27,6 +33,9 @@ BODY_GRACE_SECONDS = 10.0
 LEAST_BODY_BYTES_PER_SECOND = 1024
 MOST_CONNECTIONS = 2000
 KEEP_ALIVE_SECONDS = 75
+# When the server stops, connections may bring one more request for so long; its answer ends them.
+FAREWELL_SECONDS = 1.0
+FAREWELL_LOOK_SECONDS = 0.02
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +45,7 @@ _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".en
 class Call:
     """One request, complete. `path` and `query` are as they came, percent-encoded; names of headers are lower case."""
 
-    __slots__ = ("body", "client", "headers", "method", "path", "query", "reply")
+    __slots__ = ("body", "client", "facts", "headers", "method", "path", "query", "reply")
 
     def __init__(  # noqa: PLR0917  # made once a request; names would cost
         self,
@@ -55,6 +64,8 @@ class Call:
         self.body = body
         self.client = client
         self.reply = reply
+        # Only made where somebody will read them: most calls are not logged.
+        self.facts: Facts | None = None
 
     def header(self, name: bytes) -> bytes | None:
         """The first header of that name."""
@@ -66,14 +77,17 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Direct:
-    """A route that is answered directly: its handler, and the most bytes its body may have."""
+    """A route that is answered directly: its handler, the most bytes its body may have, and its name in metrics."""
 
     handle: Callable[[Call], None]
     most_bytes: int
     too_large: Callable[[Call], None]
+    route: str = "unknown"
 
 
 Match = Callable[[str, bytes], Direct | None]
+Observe = Callable[[Direct, Call, int, float], None]
+"""Hears of every direct request after its answer: what it was, its status, and its seconds."""
 
 
 def as_asgi(match: Match, fallback: Asgi) -> Asgi:
@@ -126,7 +140,7 @@ class _DirectCycle:
 
     __slots__ = (
         *("body", "call", "direct", "disconnected", "flow_started", "keep_alive", "message_event", "more_body"),
-        *("on_response", "protocol", "response_complete", "waiting_for_100_continue"),
+        *("on_response", "protocol", "response_complete", "started", "waiting_for_100_continue"),
     )
 
     def __init__(self, protocol: "HttpProtocol", direct: Direct, call: Call, *, keep_alive: bool) -> None:
@@ -140,6 +154,7 @@ class _DirectCycle:
         self.response_complete = False
         self.disconnected = False
         self.message_event = _NoEvent
+        self.started = time.perf_counter()
         call.reply = self.reply
 
     def advance(self) -> None:
@@ -165,6 +180,7 @@ class _DirectCycle:
         if not self.keep_alive:
             self.protocol.transport.close()
         self.protocol.on_response_complete()
+        type(self.protocol).observe(self.direct, self.call, status, time.perf_counter() - self.started)
 
 
 class _NoEvent:
@@ -179,6 +195,7 @@ class HttpProtocol(HttpToolsProtocol):
     """uvicorn's protocol with direct routes, and deadlines for headers and bodies, which uvicorn has not."""
 
     match: Match = staticmethod(lambda _method, _path: None)
+    observe: Observe = staticmethod(lambda _direct, _call, _status, _seconds: None)
 
     def __init__(
         self,
@@ -193,6 +210,14 @@ class HttpProtocol(HttpToolsProtocol):
         self.deadline: float | None = None
         self._is_idle = True
         self._lines: tuple[object, tuple[bytes, ...]] = (None, ())
+        self._is_last_request = False
+
+    def end_after_next_answer(self) -> None:
+        """The server stops: answer what is under way, or one request more, and close."""
+        self._is_last_request = True
+        cycle: RequestResponseCycle | None = self.cycle  # none before the first request
+        if cycle is not None and not cycle.response_complete:
+            cycle.keep_alive = False
 
     def default_lines(self) -> tuple[bytes, ...]:
         """The headers that every answer carries, such as the date, as lines."""
@@ -230,11 +255,14 @@ class HttpProtocol(HttpToolsProtocol):
         if direct is None or self.parser.should_upgrade() or self.parser.get_http_version() != "1.1":
             self._begin_scope()
             super().on_headers_complete()
+            if self._is_last_request:
+                self.cycle.keep_alive = False
             return
         client = self.client[0] if self.client else ""
         call = Call(method, raw_path, query, self.headers, b"", client, _nowhere)
         earlier = cast("RequestResponseCycle | None", self.cycle)
-        cycle = _DirectCycle(self, direct, call, keep_alive=self.parser.should_keep_alive())
+        keep_alive = self.parser.should_keep_alive() and not self._is_last_request
+        cycle = _DirectCycle(self, direct, call, keep_alive=keep_alive)
         self.cycle = cast("RequestResponseCycle", cycle)
         if earlier is None or earlier.response_complete:
             cycle.flow_started = True
@@ -305,9 +333,14 @@ def _nowhere(_status: int, _body: bytes, _headers: Headers) -> None:
     """Where a call answers before it has a cycle."""
 
 
-def protocol_with(match: Match) -> type[HttpProtocol]:
+def protocol_with(match: Match, observe: Observe = HttpProtocol.observe) -> type[HttpProtocol]:
     """The protocol class of a server with these direct routes."""
-    return type("DirectHttpProtocol", (HttpProtocol,), {"match": staticmethod(match)})
+    return type("DirectHttpProtocol", (HttpProtocol,), {"match": staticmethod(match), "observe": staticmethod(observe)})
+
+
+def event_loop_turn() -> Callable[..., object]:
+    """A way back to the event loop that runs now, for a thread that answers a call."""
+    return asyncio.get_running_loop().call_soon_threadsafe
 
 
 async def end_slow_clients(connections: Iterable[object]) -> None:
@@ -327,7 +360,10 @@ async def end_slow_clients(connections: Iterable[object]) -> None:
 
 
 class HttpServer(Server):
-    """uvicorn's server with the end of slow clients, and a word when it listens and when it begins to stop."""
+    """uvicorn's server with the end of slow clients, and a word when it listens and when it begins to stop.
+
+    A signal stops it gently, and it then returns as if nobody had sent one; a second signal ends the process at once.
+    """
 
     def __init__(
         self,
@@ -341,6 +377,12 @@ class HttpServer(Server):
         self._stopping = stopping
         self._sweeper: asyncio.Task[None] | None = None
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  # a signal handler's signature
+        if self.should_exit:
+            # Nothing answered is lost by this: answers are given after the commit.
+            os._exit(128 + sig)
+        self.should_exit = True
+
     async def startup(self, sockets: Sequence[Any] | None = None) -> None:
         await super().startup(sockets=list(sockets) if sockets else None)
         if self.started:
@@ -349,6 +391,19 @@ class HttpServer(Server):
 
     async def shutdown(self, sockets: Sequence[Any] | None = None) -> None:
         self._stopping()
+        for server in self.servers:
+            server.close()
+        await self._say_goodbye()
         if self._sweeper is not None:
             self._sweeper.cancel()
         await super().shutdown(sockets=list(sockets) if sockets else None)
+
+    async def _say_goodbye(self) -> None:
+        """Let clients that keep connections hear of the end with an answer, rather than lose a request to it."""
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, HttpProtocol):
+                connection.end_after_next_answer()
+        for _ in range(int(FAREWELL_SECONDS / FAREWELL_LOOK_SECONDS)):
+            if not self.server_state.connections:
+                break
+            await asyncio.sleep(FAREWELL_LOOK_SECONDS)

@@ -172,6 +172,26 @@ def test_a_wrong_request_is_told_what_is_wrong(send: Send) -> None:
         assert message in answer[1]["message"]
 
 
+def test_a_nul_is_refused_wherever_it_comes(send: Send, run_id: str) -> None:
+    tag = {"run_id": run_id, "key": "k"}
+    for endpoint, body in (
+        ("runs/set-tag", {**tag, "value": "a\0b"}),
+        ("runs/set-tag", {**tag, "value": "\\\0"}),
+        ("runs/set-tag", json.dumps({**tag, "value": "\0"})),
+        ("runs/set-tag", {"run_id": "\0", "key": "k"}),
+        ("runs/create", {"experiment_id": "1", "user_id": "\0"}),
+        ("runs/log-batch", {"run_id": run_id, "params": [{"key": "p", "value": "\0"}]}),
+        ("experiments/create", {"name": "\0"}),
+    ):
+        answer = send("POST", endpoint, body)
+        assert refused(answer) == INVALID, body
+        assert "NUL" in answer[1]["message"]
+    for query in ("runs/get?run_id=%00", "metrics/get-history?metric_key=%00&run_id=x"):
+        assert refused(send("GET", query)) == INVALID
+    assert send("POST", "runs/set-tag", {**tag, "value": "\\u0000"}) == (200, {})
+    assert {"key": "k", "value": "\\u0000"} in send("GET", f"runs/get?run_id={run_id}")[1]["run"]["data"]["tags"]
+
+
 def test_a_run_has_mlflows_shape(send: Send, run_id: str) -> None:
     metrics: list[dict[str, object]] = [{"key": "m", "value": 1.5, "timestamp": 7, "step": 3}]
     metrics += [{"key": "nan", "value": "NaN", "timestamp": 7, "step": 0}]

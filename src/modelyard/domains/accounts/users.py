@@ -192,9 +192,9 @@ def unblock_user(session: Session, actor: Actor, user: User) -> None:  # noqa: A
 
 
 def has_administrator(session: Session) -> bool:
-    """Whether anybody can administer this server yet."""
-    found = select(User.id).where(User.is_administrator, User.kind == "human", User.state == "active").limit(1)
-    return session.scalar(found) is not None
+    """Whether anybody can sign in and administer this server; the one that `bootstrap` makes has no password."""
+    can_sign_in = (User.is_administrator, User.kind == "human", User.state == "active", User.password_hash.is_not(None))
+    return session.scalar(select(User.id).where(*can_sign_in).limit(1)) is not None
 
 
 def _own_row(session: Session, actor: Actor) -> User:

@@ -19,6 +19,9 @@ from modelyard.platform.errors import Forbidden, InsufficientScope, NotFound
 
 Place = Project | Namespace
 
+# Made once: SQLAlchemy takes a millisecond over each, and every request asks who sees what.
+_above, _below, _own = aliased(Namespace), aliased(Namespace), aliased(Namespace)
+
 
 class Role(IntEnum):
     """GitLab's access levels."""
@@ -136,6 +139,9 @@ def _any_of(found: Standing, ability: Ability) -> bool:
 
 def standing(session: Session, actor: Actor, place: Place) -> Standing:
     """What the actor may do in `place`, from memberships there and above, visibility, features and scopes."""
+    known: Standing | None = session.info.get((actor, place))
+    if known is not None:
+        return known
     role = role_in(session, actor, place)
     is_visitor = place.visibility == "public" or (place.visibility == "internal" and actor.is_person)
     if role == Role.NONE and not is_visitor and not _belongs_below(session, actor, place):
@@ -154,6 +160,11 @@ def standing(session: Session, actor: Actor, place: Place) -> Standing:
         else:
             out_of_scope.add(ability)
     return Standing(sees=True, role=role, abilities=frozenset(allowed), out_of_scope=frozenset(out_of_scope))
+
+
+def take_for_granted(session: Session, actor: Actor, place: Place, found: Standing) -> None:
+    """Let `standing` answer this in the session, because it was found a moment ago."""
+    session.info[actor, place] = found
 
 
 def _allows(rule: Rule, place: Place, role: Role, *, is_visitor: bool) -> bool:
@@ -196,12 +207,11 @@ def _belongs_below(session: Session, actor: Actor, place: Place) -> bool:
     """Whether the actor is a member of something inside a group, and so may see that the group exists."""
     if actor.user_id is None or not isinstance(place, Namespace):
         return False
-    below = aliased(Namespace)
-    in_group = select(Member.id).join(below, below.id == Member.namespace_id)
+    in_group = select(Member.id).join(_below, _below.id == Member.namespace_id)
     in_project = (
-        select(Member.id).join(Project, Project.id == Member.project_id).join(below, below.id == Project.namespace_id)
+        select(Member.id).join(Project, Project.id == Member.project_id).join(_below, _below.id == Project.namespace_id)
     )
-    mine = and_(Member.user_id == actor.user_id, below.lineage.startswith(place.lineage, autoescape=True), lasting())
+    mine = and_(Member.user_id == actor.user_id, _below.lineage.startswith(place.lineage, autoescape=True), lasting())
     return bool(session.scalar(select(exists(in_group.where(mine)) | exists(in_project.where(mine)))))
 
 
@@ -217,26 +227,25 @@ def visible_namespaces(actor: Actor) -> Select[Namespace]:
     open_ones = Namespace.visibility.in_(_open_visibilities(actor))
     if actor.user_id is None:
         return select(Namespace).where(open_ones)
-    above, below = aliased(Namespace), aliased(Namespace)
     mine = and_(Member.user_id == actor.user_id, lasting())
     as_member_above = exists(
         select(1)
         .select_from(Member)
-        .join(above, above.id == Member.namespace_id)
-        .where(mine, Namespace.lineage.startswith(above.lineage))
+        .join(_above, _above.id == Member.namespace_id)
+        .where(mine, Namespace.lineage.startswith(_above.lineage))
     )
     as_member_below = exists(
         select(1)
         .select_from(Member)
-        .join(below, below.id == Member.namespace_id)
-        .where(mine, below.lineage.startswith(Namespace.lineage))
+        .join(_below, _below.id == Member.namespace_id)
+        .where(mine, _below.lineage.startswith(Namespace.lineage))
     )
     as_member_of_project = exists(
         select(1)
         .select_from(Member)
         .join(Project, Project.id == Member.project_id)
-        .join(below, below.id == Project.namespace_id)
-        .where(mine, below.lineage.startswith(Namespace.lineage))
+        .join(_below, _below.id == Project.namespace_id)
+        .where(mine, _below.lineage.startswith(Namespace.lineage))
     )
     return select(Namespace).where(or_(open_ones, as_member_above, as_member_below, as_member_of_project))
 
@@ -247,15 +256,14 @@ def _sees_project(actor: Actor) -> ColumnElement[bool]:
     open_ones = Project.visibility.in_(_open_visibilities(actor))
     if actor.user_id is None:
         return open_ones
-    above, own = aliased(Namespace), aliased(Namespace)
     mine = and_(Member.user_id == actor.user_id, lasting())
     directly = exists(select(1).select_from(Member).where(mine, Member.project_id == Project.id))
     inherited = exists(
         select(1)
         .select_from(Member)
-        .join(above, above.id == Member.namespace_id)
-        .join(own, own.lineage.startswith(above.lineage))
-        .where(mine, own.id == Project.namespace_id)
+        .join(_above, _above.id == Member.namespace_id)
+        .join(_own, _own.lineage.startswith(_above.lineage))
+        .where(mine, _own.id == Project.namespace_id)
     )
     return or_(open_ones, directly, inherited)
 
@@ -270,14 +278,13 @@ def projects_with(actor: Actor, least: Role) -> ColumnElement[bool]:
         return true()
     if actor.user_id is None:
         return cast("ColumnElement[bool]", literal(value=False))
-    above, own = aliased(Namespace), aliased(Namespace)
     mine = and_(Member.user_id == actor.user_id, Member.access_level >= least, lasting())
     directly = exists(select(1).select_from(Member).where(mine, Member.project_id == Project.id))
     inherited = exists(
         select(1)
         .select_from(Member)
-        .join(above, above.id == Member.namespace_id)
-        .join(own, own.lineage.startswith(above.lineage))
-        .where(mine, own.id == Project.namespace_id)
+        .join(_above, _above.id == Member.namespace_id)
+        .join(_own, _own.lineage.startswith(_above.lineage))
+        .where(mine, _own.id == Project.namespace_id)
     )
     return or_(directly, inherited)

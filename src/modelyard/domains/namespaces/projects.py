@@ -6,7 +6,15 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session, contains_eager
 
 from modelyard.domains.accounts.actor import Actor
-from modelyard.domains.namespaces.access import Ability, Role, projects_with, require, visible_projects
+from modelyard.domains.namespaces.access import (
+    Ability,
+    Role,
+    Standing,
+    projects_with,
+    require,
+    take_for_granted,
+    visible_projects,
+)
 from modelyard.domains.namespaces.events import ProjectChanged, ProjectCreated, ProjectDeleted
 from modelyard.domains.namespaces.groups import personal_namespace, refuse_taken_path
 from modelyard.domains.namespaces.names import checked_name, checked_path, checked_visibility, path_from, rank
@@ -95,6 +103,19 @@ def get_project(session: Session, actor: Actor, reference: int | str) -> Project
     if found is None:
         raise NotFound(MISSING)
     return found
+
+
+def admitted_project(session: Session, actor: Actor, project_id: int, found: Standing) -> Project:
+    """The project, without its namespace, at which the actor was admitted a moment ago; neither is looked into again.
+
+    Raises:
+        NotFound: it was deleted since.
+    """
+    project = session.get(Project, project_id)
+    if project is None:
+        raise NotFound(MISSING)
+    take_for_granted(session, actor, project, found)
+    return project
 
 
 ORDERS = {

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Row, Select, and_, case, delete, func, or_, select, true, update
+from sqlalchemy import ColumnElement, Executable, Row, and_, bindparam, case, delete, func, or_, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -19,6 +19,8 @@ from modelyard.platform.storage.digests import StoredBlob
 
 GENERIC = "generic"
 ML_MODEL = "ml_model"
+AFTER_SLASH = "0"
+"""The character after `/`: paths below a folder are those from `folder/` up to `folder0`."""
 
 
 @dataclass(frozen=True)
@@ -55,16 +57,65 @@ class FolderEntry:
     changed_at: datetime
 
 
+# Statements that every file needs are made once: SQLAlchemy takes longer over making one than over running it. Those
+# that write name the tables rather than the classes: the unit of work has nothing to add to them.
+_packages, _blobs, _files = (Package.metadata.tables[kind.__tablename__] for kind in (Package, Blob, PackageFile))
+_PACKAGE = select(Package).where(
+    Package.project_id == bindparam("project_id"),
+    Package.kind == bindparam("kind"),
+    Package.name == bindparam("name"),
+    Package.version == bindparam("version"),
+)
+_FILES = select(
+    PackageFile.id,
+    PackageFile.package_id,
+    PackageFile.path,
+    Blob.sha256,
+    Blob.md5,
+    Blob.sha1,
+    Blob.size_bytes,
+    PackageFile.created_at,
+).join(Blob, Blob.sha256 == PackageFile.sha256)
+_FILE = _FILES.where(PackageFile.package_id == bindparam("package_id"), PackageFile.path == bindparam("path"))
+_TOUCH = (
+    update(_packages)
+    .where(_packages.c.id == bindparam("package_id"))
+    .values(updated_at=bindparam("moment"))
+    .returning(_packages.c.id)
+)
+_SHADOWS = (
+    select(PackageFile.path)
+    .where(
+        PackageFile.package_id == bindparam("package_id"),
+        or_(
+            PackageFile.path.in_(bindparam("above", expanding=True)),
+            and_(PackageFile.path >= bindparam("first_below"), PackageFile.path < bindparam("after_below")),
+        ),
+    )
+    .limit(1)
+)
+
+
+def _upserts(insert: "type[sqlite.Insert | postgresql.Insert]") -> tuple[Executable, Executable]:
+    """Statements that put a blob and a file, whether or not they are there."""
+    blob, file = insert(_blobs), insert(_files)
+    return (
+        # A blob that nobody referred to any more is new again, before the sweep forgets it.
+        blob.on_conflict_do_update(index_elements=["sha256"], set_={"created_at": blob.excluded.created_at}),
+        file.on_conflict_do_update(
+            index_elements=["package_id", "path"],
+            set_={"sha256": file.excluded.sha256, "created_at": file.excluded.created_at},
+        ).returning(_files.c.id),
+    )
+
+
+_UPSERTS = {"sqlite": _upserts(sqlite.Insert), "postgresql": _upserts(postgresql.Insert)}
+
+
 def find_package(session: Session, project_id: int, name: PackageName) -> Package | None:
     """The package of that name, None when nothing was ever put into it."""
-    return session.scalar(
-        select(Package).where(
-            Package.project_id == project_id,
-            Package.kind == name.kind,
-            Package.name == name.name,
-            Package.version == name.version,
-        )
-    )
+    values = {"project_id": project_id, "kind": name.kind, "name": name.name, "version": name.version}
+    return session.scalar(_PACKAGE, values)
 
 
 def ensure_package(session: Session, project_id: int, name: PackageName, *, creator_id: int | None) -> Package:
@@ -108,38 +159,26 @@ def put_file(session: Session, package: Package, path: str, blob: StoredBlob) ->
         return found
     moment = now()
     # On PostgreSQL this row is also the lock under which the checks below stay true.
-    touched = session.execute(
-        update(Package).where(Package.id == package.id).values(updated_at=moment).returning(Package.id)
-    )
-    if touched.scalar() is None:
+    if session.execute(_TOUCH, {"package_id": package.id, "moment": moment}).scalar() is None:
         raise Conflict("The package was deleted while something was put into it. Try again.")
     if found is None:
         _refuse_shadows(session, package, path)
-    insert_blob = _insert(session, Blob).values(
-        sha256=blob.sha256, md5=blob.md5, sha1=blob.sha1, size_bytes=blob.size_bytes, created_at=moment
-    )
-    # A blob that nobody referred to any more is new again, before the sweep forgets it.
-    session.execute(insert_blob.on_conflict_do_update(index_elements=[Blob.sha256], set_={"created_at": moment}))
-    insert_file = _insert(session, PackageFile).values(
-        package_id=package.id, project_id=package.project_id, path=path, sha256=blob.sha256, created_at=moment
-    )
-    file_id = session.execute(
-        insert_file.on_conflict_do_update(
-            index_elements=[PackageFile.package_id, PackageFile.path],
-            set_={"sha256": blob.sha256, "created_at": moment},
-        ).returning(PackageFile.id)
-    ).scalar_one()
+    put_blob, put_row = _UPSERTS[session.get_bind().dialect.name]
+    values = {"md5": blob.md5, "sha1": blob.sha1, "size_bytes": blob.size_bytes}
+    session.execute(put_blob, {"sha256": blob.sha256, "created_at": moment, **values})
+    row = {"package_id": package.id, "project_id": package.project_id, "path": path}
+    file_id = session.execute(put_row, {**row, "sha256": blob.sha256, "created_at": moment}).scalar_one()
     return StoredFile(file_id, package.id, path, blob.sha256, blob.md5, blob.sha1, blob.size_bytes, moment)
 
 
 def _refuse_shadows(session: Session, package: Package, path: str) -> None:
     """No file is a folder too, so that every client can write the files of a package to a disk."""
-    here = PackageFile.package_id == package.id
-    above = session.scalar(select(PackageFile.path).where(here, PackageFile.path.in_(ancestors(path))).limit(1))
-    if above is not None:
-        raise Conflict(f"{above!r} is a file, so nothing can be put below it. Choose another path.")
-    if session.scalar(select(PackageFile.path).where(here, is_below(path)).limit(1)) is not None:
+    around = {"above": ancestors(path), "first_below": f"{path}/", "after_below": f"{path}{AFTER_SLASH}"}
+    other = session.scalar(_SHADOWS, {"package_id": package.id, **around})
+    if other is not None and other.startswith(f"{path}/"):
         raise Conflict(f"{path!r} is a folder. Choose another path.")
+    if other is not None:
+        raise Conflict(f"{other!r} is a file, so nothing can be put below it. Choose another path.")
     if package.kind == ML_MODEL:
         _refuse_twins(session, package, path)
 
@@ -157,21 +196,8 @@ def is_below(folder: str) -> ColumnElement[bool]:
     """A condition on `PackageFile`: it lies somewhere below `folder`; the empty folder is the package itself."""
     if not folder:
         return true()
-    # Every path that begins with "folder/" and no other: "0" is the character after "/".
-    return and_(PackageFile.path >= folder + "/", PackageFile.path < folder + "0")
-
-
-def _files() -> Select[int, int, str, str, str, str, int, datetime]:
-    return select(
-        PackageFile.id,
-        PackageFile.package_id,
-        PackageFile.path,
-        Blob.sha256,
-        Blob.md5,
-        Blob.sha1,
-        Blob.size_bytes,
-        PackageFile.created_at,
-    ).join(Blob, Blob.sha256 == PackageFile.sha256)
+    # Every path that begins with "folder/" and no other.
+    return and_(PackageFile.path >= f"{folder}/", PackageFile.path < f"{folder}{AFTER_SLASH}")
 
 
 def _stored(row: Row[int, int, str, str, str, str, int, datetime] | None) -> StoredFile | None:
@@ -180,13 +206,12 @@ def _stored(row: Row[int, int, str, str, str, str, int, datetime] | None) -> Sto
 
 def find_file(session: Session, package_id: int, path: str) -> StoredFile | None:
     """The file at `path`."""
-    wanted = _files().where(PackageFile.package_id == package_id, PackageFile.path == path)
-    return _stored(session.execute(wanted).one_or_none())
+    return _stored(session.execute(_FILE, {"package_id": package_id, "path": path}).one_or_none())
 
 
 def find_file_by_id(session: Session, package_id: int, file_id: int) -> StoredFile | None:
     """The file of that number, if it is in this package."""
-    wanted = _files().where(PackageFile.package_id == package_id, PackageFile.id == file_id)
+    wanted = _FILES.where(PackageFile.package_id == package_id, PackageFile.id == file_id)
     return _stored(session.execute(wanted).one_or_none())
 
 
@@ -230,13 +255,20 @@ def files_below(
     Raises:
         Invalid: the cursor.
     """
-    wanted = _files().where(PackageFile.package_id == package_id, is_below(folder))
+    wanted = _FILES.where(PackageFile.package_id == package_id, is_below(folder))
     if cursor:
         (last,) = decode_cursor(cursor, length=1)
         wanted = wanted.where(PackageFile.path > str(last))
     rows = session.execute(wanted.order_by(PackageFile.path).limit(limit + 1)).all()
     files = [StoredFile(*row) for row in rows[:limit]]
     return Page(files, encode_cursor([files[-1].path]) if len(rows) > limit else None)
+
+
+def numbered_files(session: Session, package_id: int, *, limit: int, offset: int) -> tuple[list[StoredFile], int]:
+    """Files by number, and how many the package has."""
+    total = session.scalar(select(func.count()).where(PackageFile.package_id == package_id)) or 0
+    wanted = _FILES.where(PackageFile.package_id == package_id).order_by(PackageFile.id)
+    return [StoredFile(*row) for row in session.execute(wanted.limit(limit).offset(offset))], total
 
 
 def remove_files(

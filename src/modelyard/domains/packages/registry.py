@@ -11,7 +11,6 @@ from modelyard.domains.namespaces.access import Ability, require
 from modelyard.domains.namespaces.tables import Project
 from modelyard.domains.packages.contents import (
     GENERIC,
-    ML_MODEL,
     FolderEntry,
     PackageName,
     StoredFile,
@@ -21,6 +20,7 @@ from modelyard.domains.packages.contents import (
     find_file_by_id,
     find_package,
     folder_entries,
+    numbered_files,
     put_file,
     remove_files,
     remove_package,
@@ -31,7 +31,6 @@ from modelyard.platform.errors import Invalid, NotFound
 from modelyard.platform.pagination import CursorValue, Page, decode_cursor, encode_cursor
 from modelyard.platform.storage.digests import StoredBlob
 
-KINDS = (GENERIC, ML_MODEL)
 STATUSES = ("default", "hidden")
 # Packages of candidates and logged models, which are filled through the MLflow protocol only.
 RESERVED = ("ml_candidate_", "ml_logged_model_")
@@ -89,7 +88,7 @@ def search_packages(
 
     Raises:
         NotFound, Forbidden
-        Invalid: a kind, status or order that there is not.
+        Invalid: an order that there is not.
     """
     require(session, actor, Ability.READ_PACKAGES, project)
     chosen = _matching(project, wanted)
@@ -113,7 +112,7 @@ def packages_page(
 
     Raises:
         NotFound, Forbidden
-        Invalid: a kind, status, order or cursor that there is not.
+        Invalid: an order or cursor that there is not.
     """
     require(session, actor, Ability.READ_PACKAGES, project)
     chosen = _matching(project, wanted)
@@ -134,12 +133,8 @@ def packages_page(
 
 
 def _matching(project: Project, wanted: PackageFilter) -> Select[Package]:
-    if wanted.status not in STATUSES:
-        raise Invalid(f"The status of a package is one of {', '.join(STATUSES)}.")
     chosen = select(Package).where(Package.project_id == project.id, Package.status == wanted.status)
     if wanted.kind is not None:
-        if wanted.kind not in KINDS:
-            raise Invalid(f"The type of a package is one of {', '.join(KINDS)}.")
         chosen = chosen.where(Package.kind == wanted.kind)
     if wanted.search:
         chosen = chosen.where(func.lower(Package.name).contains(wanted.search.lower(), autoescape=True))
@@ -192,6 +187,18 @@ def list_package_files(
     """
     require(session, actor, Ability.READ_PACKAGES, project)
     return files_below(session, package.id, cursor=cursor, limit=limit)
+
+
+def search_package_files(
+    session: Session, actor: Actor, project: Project, package: Package, *, limit: int = 20, offset: int = 0
+) -> tuple[list[StoredFile], int]:
+    """The files of a package in the order in which they came, a numbered page at a time, and how many there are.
+
+    Raises:
+        NotFound, Forbidden
+    """
+    require(session, actor, Ability.READ_PACKAGES, project)
+    return numbered_files(session, package.id, limit=limit, offset=offset)
 
 
 def list_package_folder(

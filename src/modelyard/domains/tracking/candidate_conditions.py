@@ -16,6 +16,7 @@ from modelyard.domains.tracking.search.fragments import FALSE, TRUE, Reader, Sql
 from modelyard.domains.tracking.search.syntax import Comparison, Condition, Entity, Field, Operator
 from modelyard.domains.tracking.states import View
 
+CANDIDATE_ID = Sql("c.id")
 # `locations.candidate_location` in SQL.
 LOCATION = sql(
     "(? || (SELECT CAST(e.iid AS TEXT) FROM experiments e WHERE e.id = c.experiment_id) || '/' || c.run_id || ?)",
@@ -41,12 +42,16 @@ _VIEWS = {View.ACTIVE: Sql("c.deleted_ms IS NULL"), View.DELETED: Sql("c.deleted
 
 @dataclass(frozen=True)
 class Scope:
-    """Where a search looks: rows of these experiments, and the ids of the keys that it names in their project."""
+    """Where a search looks: rows of these experiments, and the ids of the keys that it names in their project.
+
+    `candidate_id` is where a candidate's id is known first, so that SQLite can refuse a row before it looks `c` up.
+    """
 
     reader: Reader
     experiment_ids: tuple[int, ...]
     view: View
     key_ids: Mapping[str, int]
+    candidate_id: Sql = CANDIDATE_ID
 
     def within(self, column: Sql) -> Sql:
         """Whether a column with an experiment's id has one of these."""
@@ -69,7 +74,7 @@ class Scope:
     def absent(self, field: Field) -> Sql:
         """Whether a candidate has no such metric, parameter or tag."""
         key_id = self.key_ids.get(field.key)
-        return TRUE if key_id is None else sql("NOT ?", _present(field, key_id, TRUE))
+        return TRUE if key_id is None else sql("NOT ?", self._present(field, key_id, TRUE))
 
     def _value(self, comparison: Comparison) -> Sql:
         field, value = comparison.field, Sql("f.value")
@@ -79,8 +84,8 @@ class Scope:
         if key_id is None:
             return FALSE
         if field.entity is Entity.METRIC:
-            return _present(field, key_id, number_matches(value, comparison))
-        return _present(field, key_id, text_matches(self.reader, value, comparison))
+            return self._present(field, key_id, number_matches(value, comparison))
+        return self._present(field, key_id, text_matches(self.reader, value, comparison))
 
     def _attribute(self, comparison: Comparison) -> Sql:
         key = comparison.field.key
@@ -96,16 +101,14 @@ class Scope:
         asked = replace(comparison, operator=Operator.IS_NOT_NULL) if is_absence else comparison
         found = sql(
             "EXISTS (SELECT 1 FROM candidate_datasets i JOIN datasets d ON d.id = i.dataset_id"
-            " WHERE i.candidate_id = c.id AND ?)",
+            " WHERE i.candidate_id = ? AND ?)",
+            self.candidate_id,
             text_matches(self.reader, _DATASETS[comparison.field.key], asked),
         )
         return sql("NOT ?", found) if is_absence else found
 
-
-def _present(field: Field, key_id: int, condition: Sql) -> Sql:
-    return sql(
-        "EXISTS (SELECT 1 FROM ? f WHERE f.candidate_id = c.id AND f.key_id = ? AND ?)",
-        TABLES[field.entity],
-        key_id,
-        condition,
-    )
+    def _present(self, field: Field, key_id: int, condition: Sql) -> Sql:
+        return sql(
+            "EXISTS (SELECT 1 FROM ? f WHERE f.candidate_id = ? AND f.key_id = ? AND ?)",
+            *(TABLES[field.entity], self.candidate_id, key_id, condition),
+        )

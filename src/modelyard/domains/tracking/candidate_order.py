@@ -55,7 +55,7 @@ def _metric_phases(scope: Scope, condition: Condition | None, first: OrderKey, p
     key_id = scope.key_ids.get(first.field.key)
     conjuncts = conjuncts_of(condition)
     direct = [part for part in conjuncts if isinstance(part, Comparison) and part.field == first.field]
-    others = scope.matches(*(part for part in conjuncts if part not in direct))
+    indirect = [part for part in conjuncts if part not in direct]
     found: list[Phase] = []
     if key_id is not None:
         value = Sql("m.value")
@@ -63,7 +63,7 @@ def _metric_phases(scope: Scope, condition: Condition | None, first: OrderKey, p
             scope.within(Sql("m.experiment_id")),
             sql("m.key_id = ? AND c.id = m.candidate_id", key_id),
             *(number_matches(value, comparison) for comparison in direct),
-            others,
+            replace(scope, candidate_id=Sql("m.candidate_id")).matches(*indirect),
         )
         # CROSS JOIN keeps SQLite from beginning with the candidates.
         source = sql("latest_metrics m CROSS JOIN candidates c?", joins)
@@ -71,7 +71,7 @@ def _metric_phases(scope: Scope, condition: Condition | None, first: OrderKey, p
         found.append(Phase(NUMBERS, source, (*walked, Sql("m.value IS NOT NULL")), columns))
         found.append(Phase(NAN, source, (*walked, Sql("m.value IS NULL")), plain.columns))
     if all(comparison.operator is Operator.IS_NULL for comparison in direct):
-        conditions = (scope.within(_EXPERIMENT), scope.absent(first.field), others)
+        conditions = (scope.within(_EXPERIMENT), scope.absent(first.field), scope.matches(*indirect))
         found.append(replace(plain, number=MISSING, conditions=conditions))
     return found
 

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from modelyard.domains.accounts.actor import Actor
-from modelyard.domains.namespaces.access import Ability, require
+from modelyard.domains.namespaces.access import Ability, Standing, check, require
 from modelyard.domains.namespaces.tables import Project
 from modelyard.domains.tracking.candidate_conditions import TABLES, Scope
 from modelyard.domains.tracking.candidate_order import Phase, phases_of
@@ -72,11 +73,26 @@ def search_candidates(
         Invalid: the filter, the order, the number of results or the token.
     """
     require(session, actor, Ability.READ_TRACKING, project)
-    check_results(max_results)
-    reader = Reader(session.connection())
-    prepared = _prepare(reader, project, query)
-    ids, next_token = _page_of_ids(prepared, max_results, token)
-    return Page(rows_of(reader, project.id, ids, wanted), next_token)
+    return _search(Reader(session.connection()), project.id, query, wanted, max_results=max_results, token=token)
+
+
+def search_with_standing(
+    connection: Connection,
+    standing: Standing,
+    project_id: int,
+    query: CandidateQuery,
+    *,
+    max_results: int = DEFAULT_RESULTS,
+    token: str | None = None,
+) -> Page[CandidateRow]:
+    """`search_candidates` for a request whose standing in the project is known: to ask again costs more than to search.
+
+    Raises:
+        Forbidden, NotFound: of the project.
+        Invalid: the filter, the order, the number of results or the token.
+    """
+    check(standing, Ability.READ_TRACKING)
+    return _search(Reader(connection), project_id, query, EVERYTHING, max_results=max_results, token=token)
 
 
 def count_candidates(session: Session, actor: Actor, project: Project, query: CandidateQuery) -> int:
@@ -88,7 +104,7 @@ def count_candidates(session: Session, actor: Actor, project: Project, query: Ca
     """
     require(session, actor, Ability.READ_TRACKING, project)
     reader = Reader(session.connection())
-    prepared = _prepare(reader, project, query)
+    prepared = _prepare(reader, project.id, query)
     scope = prepared.scope
     matches = scope.matches(*conjuncts_of(prepared.condition))
     within = scope.within(Sql("c.experiment_id"))
@@ -105,12 +121,17 @@ def read_candidate(
         Forbidden, NotFound: of the project; there is no such candidate.
     """
     require(session, actor, Ability.READ_TRACKING, project)
-    reader = Reader(session.connection())
-    ids = reader.rows(sql("SELECT id FROM candidates WHERE run_id = ? AND project_id = ?", run_id, project.id))
-    rows = rows_of(reader, project.id, [id_ for (id_,) in ids], wanted)
-    if not rows:
-        raise NotFound(f"Run with id={run_id} not found")
-    return rows[0]
+    return _read(Reader(session.connection()), project.id, run_id, wanted)
+
+
+def read_with_standing(connection: Connection, standing: Standing, project_id: int, run_id: str) -> CandidateRow:
+    """`read_candidate` for a request whose standing in the project is known.
+
+    Raises:
+        Forbidden, NotFound: of the project; there is no such candidate.
+    """
+    check(standing, Ability.READ_TRACKING)
+    return _read(Reader(connection), project_id, run_id, EVERYTHING)
 
 
 def check_results(max_results: int) -> None:
@@ -124,21 +145,37 @@ def check_results(max_results: int) -> None:
         raise Invalid(f"Invalid value {max_results} for parameter 'max_results' supplied. It must be {needed}")
 
 
-def _prepare(reader: Reader, project: Project, query: CandidateQuery) -> _Prepared:
+def _search(
+    reader: Reader, project_id: int, query: CandidateQuery, wanted: Wanted, *, max_results: int, token: str | None
+) -> Page[CandidateRow]:
+    check_results(max_results)
+    ids, next_token = _page_of_ids(_prepare(reader, project_id, query), max_results, token)
+    return Page(rows_of(reader, project_id, ids, wanted), next_token)
+
+
+def _read(reader: Reader, project_id: int, run_id: str, wanted: Wanted) -> CandidateRow:
+    ids = reader.rows(sql("SELECT id FROM candidates WHERE run_id = ? AND project_id = ?", run_id, project_id))
+    rows = rows_of(reader, project_id, [id_ for (id_,) in ids], wanted)
+    if not rows:
+        raise NotFound(f"Run with id={run_id[:64]} not found")
+    return rows[0]
+
+
+def _prepare(reader: Reader, project_id: int, query: CandidateQuery) -> _Prepared:
     condition = parse_filter(query.filter, CANDIDATES)
     order = parse_order(query.order_by, CANDIDATES)
     iids = sorted(set(query.experiments))
     found = reader.rows(
         sql(
             "SELECT id FROM experiments WHERE project_id = ? AND ? ORDER BY id",
-            project.id,
+            project_id,
             reader.among(Sql("iid"), iids),
         )
     )
     fields = [comparison.field for comparison in comparisons_of(condition)] + [key.field for key in order]
-    key_ids = ids_of_keys(reader, project.id, {field.key for field in fields if field.entity in TABLES})
+    key_ids = ids_of_keys(reader, project_id, {field.key for field in fields if field.entity in TABLES})
     scope = Scope(reader, tuple(id_ for (id_,) in found), query.view, key_ids)
-    mark = fingerprint(project.id, iids, printed(condition), printed_order(order), query.view)
+    mark = fingerprint(project_id, iids, printed(condition), printed_order(order), query.view)
     return _Prepared(condition, order, scope, mark)
 
 

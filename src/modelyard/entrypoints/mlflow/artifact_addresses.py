@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from modelyard.domains.packages.paths import file_path
 from modelyard.domains.tracking.artifacts import MODELS, ArtifactPath
+from modelyard.domains.tracking.locations import candidate_location, logged_model_location
 from modelyard.platform.errors import NotFound
 from modelyard.platform.http import Call
 from modelyard.platform.settings import Settings
@@ -41,8 +42,9 @@ def artifact_at(address: str, *, is_folder: bool = False) -> ArtifactPath:
 
 def artifact_root(artifact: ArtifactPath, experiment_iid: int) -> str:
     """The URI of the folder that all of the owner's files are in."""
-    owner = artifact.run_id or f"{MODELS}/{artifact.model_id}"
-    return f"mlflow-artifacts:/{experiment_iid}/{owner}/artifacts"
+    if artifact.run_id:
+        return candidate_location(experiment_iid, artifact.run_id)
+    return logged_model_location(experiment_iid, artifact.model_id)
 
 
 def own_address(settings: Settings, call: Call, route: bytes) -> str:

@@ -9,7 +9,6 @@ or `asked.write()` and calls one use case. A *hot* route gets the call itself, o
 Streams (artifacts) are ASGI and are found with `find_stream`.
 """
 
-import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,7 +25,8 @@ from modelyard.entrypoints.mlflow.wire import decode_body, decode_query, encode
 from modelyard.entrypoints.request import Admission, Installation, Policy, UndeclaredRouteError, credentials_of
 from modelyard.platform.database import Session
 from modelyard.platform.errors import Invalid, NotFound, TooLarge, Unauthenticated
-from modelyard.platform.http import Asgi, Call, Direct, Headers
+from modelyard.platform.http import Asgi, Call, Direct, Headers, event_loop_turn
+from modelyard.platform.telemetry import Facts, note_actor, on_behalf_of
 
 Body = TypeVar("Body")
 Body_contra = TypeVar("Body_contra", contravariant=True)
@@ -295,20 +295,22 @@ class Dispatcher:
             credentials, named = identify(call.headers, reference)
             handler(installation, call, credentials, named)
 
-        return Direct(handle, route.most_bytes, too_large)
+        return Direct(handle, route.most_bytes, too_large, f"{route.method} {route.path}")
 
     def _cold(self, route: Route[Any], reference: bytes, variables: dict[str, str]) -> Direct:
         def handle(call: Call) -> None:
-            self.installation.pool.submit(self._run, route, call, reference, variables, _here())
+            self.installation.pool.submit(self._run, route, call, reference, variables, event_loop_turn())
 
-        return Direct(handle, route.most_bytes, too_large)
+        return Direct(handle, route.most_bytes, too_large, f"{route.method} {route.path}")
 
     def _run(self, route: Route[Any], call: Call, reference: bytes, variables: dict[str, str], turn: "Turn") -> None:
         """A cold route on its thread; the answer goes back to the event loop."""
-        try:
-            answer = self._answer(route, call, reference, variables)
-        except Exception as error:  # edge: every error becomes an answer
-            answer = error_answer(error)
+        call.facts = Facts()
+        with on_behalf_of(call.facts):
+            try:
+                answer = self._answer(route, call, reference, variables)
+            except Exception as error:  # edge: every error becomes an answer
+                answer = error_answer(error)
         turn(call.reply, *answer)
 
     def _answer(
@@ -321,7 +323,7 @@ class Dispatcher:
         assert handler is not None  # noqa: S101
         if not route.policy.is_public:
             # Nobody learns from our parser what they may not ask.
-            asked.admission()
+            note_actor(asked.admission().actor.user_id)
         if call.method == "GET":
             body = decode_query(body_type, call.query)
         else:
@@ -341,11 +343,6 @@ class Dispatcher:
 
 
 Turn = Callable[..., object]
-
-
-def _here() -> Turn:
-    """A way back to the event loop that runs now."""
-    return asyncio.get_running_loop().call_soon_threadsafe
 
 
 def _route_name(rest: bytes) -> str:

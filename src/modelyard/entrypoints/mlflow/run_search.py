@@ -9,8 +9,8 @@ from modelyard.domains.tracking.candidate_rows import CandidateRow, DatasetInput
 from modelyard.domains.tracking.candidate_search import (
     DEFAULT_RESULTS,
     CandidateQuery,
-    read_candidate,
-    search_candidates,
+    read_with_standing,
+    search_with_standing,
 )
 from modelyard.domains.tracking.candidates import (
     delete_candidate,
@@ -90,8 +90,10 @@ class RunsAnswer(msgspec.Struct, omit_defaults=True):
 
 def get(asked: Asked, query: NamedRun) -> object:
     """MLflow's `runs/get`, deleted ones too."""
-    with asked.read() as (session, actor, project):
-        return RunAnswer(run_shape(read_candidate(session, actor, project, query.named)))
+    admission = asked.admission()
+    with asked.installation.database.read() as session:
+        found = read_with_standing(session.connection(), admission.standing, admission.project_id, query.named)
+    return RunAnswer(run_shape(found))
 
 
 def search(asked: Asked, body: SearchRuns) -> object:
@@ -102,9 +104,15 @@ def search(asked: Asked, body: SearchRuns) -> object:
         tuple(body.order_by),
         view_of(body.run_view_type, "run_view_type"),
     )
-    with asked.read() as (session, actor, project):
-        page = search_candidates(
-            session, actor, project, query, max_results=body.max_results, token=body.page_token or None
+    admission = asked.admission()
+    with asked.installation.database.read() as session:
+        page = search_with_standing(
+            session.connection(),
+            admission.standing,
+            admission.project_id,
+            query,
+            max_results=body.max_results,
+            token=body.page_token or None,
         )
     return RunsAnswer([run_shape(row) for row in page.items], page.next_cursor)
 

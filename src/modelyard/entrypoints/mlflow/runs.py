@@ -23,14 +23,14 @@ class RunInfo(msgspec.Struct, omit_defaults=True):
     end_time: int | None = None
 
 
-class KeyValue(msgspec.Struct):
+class KeyValue(msgspec.Struct, gc=False):
     """A tag or parameter."""
 
     key: str
     value: str
 
 
-class Metric(msgspec.Struct):
+class Metric(msgspec.Struct, gc=False):
     """A point. NaN and infinities are texts."""
 
     key: str

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from modelyard.domains.accounts.actor import Actor
-from modelyard.domains.namespaces.projects import get_project
+from modelyard.domains.namespaces.projects import admitted_project
 from modelyard.domains.namespaces.tables import Project
 from modelyard.entrypoints.mlflow.errors import JSON_HEADERS, error_answer
 from modelyard.entrypoints.mlflow.router import StreamAsked, admission_of, identify
@@ -64,7 +64,8 @@ class Exchange:
         admission = admission_of(self.installation, credentials, reference)
         database = self.installation.database
         with database.write(changes_access=False) if is_writing else database.read() as session:
-            return use(session, admission.actor, get_project(session, admission.actor, admission.project_id))
+            project = admitted_project(session, admission.actor, admission.project_id, admission.standing)
+            return use(session, admission.actor, project)
 
 
 def streamed(handler: Callable[[Exchange], Awaitable[None]]) -> Callable[[StreamAsked], Asgi]:

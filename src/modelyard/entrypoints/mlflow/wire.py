@@ -23,6 +23,9 @@ encode = msgspec.json.Encoder().encode
 MISSING = re.compile(r"Object missing required field `(?P<name>[^`]+)`(?: - at `\$(?P<path>.*)`)?")
 PLACE = re.compile(r" - at `\$(?P<path>.*)`")
 SEGMENT = re.compile(r"\.([A-Za-z_][A-Za-z0-9_]*)|\[(\d+)\]")
+# The escape of a NUL, unless its backslash is itself escaped.
+NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+NO_NUL = "A text in this request contains a NUL character, which cannot be kept."
 MOST_SHOWN = 200
 
 
@@ -32,6 +35,7 @@ def decode_body(decoder: msgspec.json.Decoder[Body], kind: type[Body], body: byt
     Raises:
         Invalid: in MLflow's words.
     """
+    _refuse_nul(body)
     try:
         return decoder.decode(body or b"{}")
     except msgspec.DecodeError:
@@ -47,6 +51,8 @@ def decode_query(kind: type[Body], query: bytes) -> Body:
     given: dict[str, Json] = {}
     lists = _list_fields(kind)
     for name, value in parse_qsl(query.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=10_000):
+        if "\0" in value:
+            raise Invalid(NO_NUL)
         if name in lists:
             kept = given.setdefault(name, [])
             if isinstance(kept, list):
@@ -68,11 +74,18 @@ def convert(value: Json, kind: type[Body]) -> Body:
         raise Invalid(_in_mlflows_words(str(error), value)) from None
 
 
+def _refuse_nul(body: bytes) -> None:
+    """PostgreSQL keeps no NUL in a text, and one request must not fail the group it is committed with."""
+    if b"\\u0000" in body and NUL.search(body):
+        raise Invalid(NO_NUL)
+
+
 def _lenient(body: bytes) -> Json:
     """The body as MLflow would read it, without explicit nulls."""
     try:
         parsed: Json = msgspec.json.decode(body)
         if isinstance(parsed, str):
+            _refuse_nul(parsed.encode())
             parsed = msgspec.json.decode(parsed)
     except msgspec.DecodeError as error:
         if re.search(rb"[:,\[]\s*-?(NaN|Infinity)\b", body):

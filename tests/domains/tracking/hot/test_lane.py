@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from modelyard.domains.tracking.hot.compaction import candidates_to_fold, fold
+from modelyard.domains.tracking.hot.compaction import candidates_to_fold, prepare_fold, write_fold
 from modelyard.domains.tracking.hot.history import buckets, series_of, thinned
 from modelyard.domains.tracking.hot.operations import (
     CandidateInfo,
@@ -55,6 +55,12 @@ def log(installation: Installation, place: CandidatePlace) -> Log:
         installation.lane.submit_and_wait(LogData(place, 1, metrics=columns))
 
     return write
+
+
+def fold(session: Session, candidate_id: int) -> int:
+    """Fold the candidate's segments; how many there were."""
+    prepared = prepare_fold(session, candidate_id)
+    return len(prepared.segment_ids) if prepared is not None and write_fold(session, prepared) else 0
 
 
 def values_of(session: Session, world: World, place: CandidatePlace, key: str) -> list[float]:

@@ -1,13 +1,15 @@
 """Folds the segments of a candidate to chunks: 28 bytes a point become about 8, and a series is found by its key.
 
-A fold is one transaction: it reads the candidate's segments, merges each key's points with that key's chunks from the
-first one they reach into, writes those chunks again and deletes the segments it read. A reader sees either form.
+A fold is prepared from what a reader sees: each key's points are merged with that key's chunks from the first one they
+reach into. Then, in one short transaction, the new chunks are written and the segments deleted. Segments never change
+and only folds delete them, so a fold that finds all of its segments is still right. A reader sees either form.
 """
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy import delete, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 from modelyard.domains.tracking.hot.points import (
@@ -20,12 +22,29 @@ from modelyard.domains.tracking.hot.points import (
     unpack_segment,
 )
 from modelyard.domains.tracking.tables import Candidate, MetricChunk, MetricSegment
-from modelyard.platform.raw import read_rows
+from modelyard.platform.database import execute_counting
+from modelyard.platform.errors import Conflict
+from modelyard.platform.raw import Value, in_pieces, read_rows
 
 # A running candidate is folded once it has this many segments or points; an ended one always.
 MANY_SEGMENTS = 256
 MANY_POINTS = 4096
+# What one fold takes at most, so that its transaction stays short and its memory small.
 MOST_SEGMENTS_AT_ONCE = 2000
+MOST_POINTS_AT_ONCE = 100_000
+CHUNKS_AT_ONCE = 4
+
+ChunkRow = dict[str, Value]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A fold that is ready to be written. `replaced` are the series with the first chunk that is written again."""
+
+    candidate_id: int
+    segment_ids: list[int]
+    replaced: list[tuple[int, int]]
+    chunks: list[ChunkRow]
 
 
 def candidates_to_fold(session: Session, *, most: int = 20, everything: bool = False) -> list[int]:
@@ -44,32 +63,75 @@ def candidates_to_fold(session: Session, *, most: int = 20, everything: bool = F
     return [int(row[0]) for row in rows]  # type: ignore[arg-type]  # an integer column
 
 
-def fold(session: Session, candidate_id: int) -> int:
-    """Fold the candidate's segments; how many there were. 0 when somebody else is folding it."""
+def prepare_fold(session: Session, candidate_id: int) -> Fold | None:
+    """Read and merge the candidate's oldest segments; None when it has none. A session that only reads will do."""
+    segment_ids, payloads = _oldest_segments(session, candidate_id)
+    if not segment_ids:
+        return None
+    replaced: list[tuple[int, int]] = []
+    chunks: list[ChunkRow] = []
+    for key_id, points in _by_key(payloads).items():
+        first, merged = _merged(session, candidate_id, key_id, points)
+        replaced.append((key_id, first))
+        for offset in range(0, len(merged), CHUNK_POINTS):
+            part = slice(offset, offset + CHUNK_POINTS)
+            piece = Points(merged.steps[part], merged.timestamps_ms[part], merged.values[part])
+            chunks.append(_chunk(candidate_id, key_id, first + offset // CHUNK_POINTS, piece))
+    return Fold(candidate_id, segment_ids, replaced, chunks)
+
+
+def write_fold(session: Session, fold: Fold) -> bool:
+    """Put a prepared fold in the place of its segments; False when somebody else is folding, or the candidate is gone.
+
+    Raises:
+        Conflict: somebody else has folded these segments.
+    """
+    candidate_id = fold.candidate_id
     lock = select(Candidate.id).where(Candidate.id == candidate_id).with_for_update(skip_locked=True, key_share=True)
     if session.scalar(lock) is None:
-        return 0
-    rows = list(
-        session.execute(
-            select(MetricSegment.id, MetricSegment.payload)
-            .where(MetricSegment.candidate_id == candidate_id)
-            .order_by(MetricSegment.id)
-            .limit(MOST_SEGMENTS_AT_ONCE)
+        return False
+    deleted = 0
+    for piece in in_pieces(fold.segment_ids):
+        deleted += execute_counting(session, delete(MetricSegment).where(MetricSegment.id.in_(piece)))
+    if deleted != len(fold.segment_ids):
+        raise Conflict("Somebody else has folded this candidate's metrics meanwhile.")
+    connection = session.connection()
+    for key_id, first in fold.replaced:
+        connection.execute(
+            delete(MetricChunk).where(
+                MetricChunk.candidate_id == candidate_id, MetricChunk.key_id == key_id, MetricChunk.seq >= first
+            )
         )
+    if fold.chunks:
+        connection.execute(insert(MetricChunk), fold.chunks)
+    return True
+
+
+def _oldest_segments(session: Session, candidate_id: int) -> tuple[list[int], list[bytes]]:
+    """The numbers and payloads of as many segments as one fold may take."""
+    sizes = read_rows(
+        session,
+        "SELECT id, points FROM metric_segments WHERE candidate_id = ? ORDER BY id LIMIT ?",
+        (candidate_id, MOST_SEGMENTS_AT_ONCE),
     )
-    for key_id, points in _by_key([payload for _, payload in rows]).items():
-        _fold_series(session, candidate_id, key_id, points)
-    ids = [number for number, _ in rows]
-    for start in range(0, len(ids), 500):
-        session.execute(delete(MetricSegment).where(MetricSegment.id.in_(ids[start : start + 500])))
-    return len(rows)
+    total = 0
+    last = None
+    for number, points in sizes:
+        total += int(points)  # type: ignore[arg-type]  # an integer column
+        if last is not None and total > MOST_POINTS_AT_ONCE:
+            break
+        last = number
+    rows = read_rows(
+        session,
+        "SELECT id, payload FROM metric_segments WHERE candidate_id = ? AND id <= ? ORDER BY id",
+        (candidate_id, last),
+    )
+    return [int(number) for number, _ in rows], [bytes(payload) for _, payload in rows]  # type: ignore[arg-type]  # integer, blob
 
 
 def _by_key(payloads: list[bytes]) -> dict[int, Points]:
     """The points of all segments by key, in the order of arrival."""
     unpacked = [unpack_segment(payload) for payload in payloads]
-    if not unpacked:
-        return {}
     keys = np.concatenate([part for part, _ in unpacked])
     points = joined([part for _, part in unpacked])
     order = np.argsort(keys, kind="stable")
@@ -82,51 +144,49 @@ def _by_key(payloads: list[bytes]) -> dict[int, Points]:
     return split
 
 
-def _fold_series(session: Session, candidate_id: int, key_id: int, fresh: Points) -> None:
-    chunks = list(
-        session.execute(
-            select(MetricChunk.seq, MetricChunk.points, MetricChunk.payload)
-            .where(MetricChunk.candidate_id == candidate_id, MetricChunk.key_id == key_id)
-            .order_by(MetricChunk.seq.desc())
-        )
-    )
-    first = 0
-    reached: list[Points] = []
+def _merged(session: Session, candidate_id: int, key_id: int, fresh: Points) -> tuple[int, Points]:
+    """The first chunk of a series that changes, and all its points from there on with the fresh ones among them."""
     earliest = int(fresh.timestamps_ms.min())
-    for seq, count, payload in chunks:
-        old = unpack_chunk(payload, count)
-        # A full chunk that ends before the fresh points begin stays as it is, and so do all before it.
-        if count >= CHUNK_POINTS and int(old.timestamps_ms[-1]) < earliest:
-            first = seq + 1
-            break
-        reached.append(old)
-    merged = in_order(joined([*reversed(reached), fresh]))
-    session.execute(
-        delete(MetricChunk).where(
-            MetricChunk.candidate_id == candidate_id, MetricChunk.key_id == key_id, MetricChunk.seq >= first
-        )
+    reached: list[Points] = []
+    below = None
+    while chunks := _last_chunks(session, candidate_id, key_id, below):
+        for seq, count, payload in chunks:
+            old = unpack_chunk(payload, count)
+            # A full chunk that ends before the fresh points begin stays as it is, and so do all before it.
+            if count >= CHUNK_POINTS and int(old.timestamps_ms[-1]) < earliest:
+                return seq + 1, in_order(joined([*reversed(reached), fresh]))
+            reached.append(old)
+        below = chunks[-1][0]
+    return 0, in_order(joined([*reversed(reached), fresh]))
+
+
+def _last_chunks(session: Session, candidate_id: int, key_id: int, below: int | None) -> list[tuple[int, int, bytes]]:
+    """The last few chunks of a series before `below`, last first."""
+    earlier = "" if below is None else f" AND seq < {below}"
+    rows = read_rows(
+        session,
+        "SELECT seq, points, payload FROM metric_chunks"  # noqa: S608  # a number of ours
+        f" WHERE candidate_id = ? AND key_id = ?{earlier} ORDER BY seq DESC LIMIT ?",
+        (candidate_id, key_id, CHUNKS_AT_ONCE),
     )
-    for offset in range(0, len(merged), CHUNK_POINTS):
-        part = slice(offset, offset + CHUNK_POINTS)
-        piece = Points(merged.steps[part], merged.timestamps_ms[part], merged.values[part])
-        session.add(_chunk(candidate_id, key_id, first + offset // CHUNK_POINTS, piece))
+    return [(int(seq), int(count), bytes(payload)) for seq, count, payload in rows]  # type: ignore[arg-type]  # integers, blob
 
 
-def _chunk(candidate_id: int, key_id: int, seq: int, points: Points) -> MetricChunk:
+def _chunk(candidate_id: int, key_id: int, seq: int, points: Points) -> ChunkRow:
     finite = points.values[np.isfinite(points.values)]
-    return MetricChunk(
-        candidate_id=candidate_id,
-        key_id=key_id,
-        seq=seq,
-        points=len(points),
-        first_step=int(points.steps[0]),
-        last_step=int(points.steps[-1]),
-        first_value=_kept(float(points.values[0])),
-        last_value=_kept(float(points.values[-1])),
-        least_value=float(finite.min()) if len(finite) else None,
-        greatest_value=float(finite.max()) if len(finite) else None,
-        payload=pack_chunk(points),
-    )
+    return {
+        "candidate_id": candidate_id,
+        "key_id": key_id,
+        "seq": seq,
+        "points": len(points),
+        "first_step": int(points.steps[0]),
+        "last_step": int(points.steps[-1]),
+        "first_value": _kept(float(points.values[0])),
+        "last_value": _kept(float(points.values[-1])),
+        "least_value": float(finite.min()) if len(finite) else None,
+        "greatest_value": float(finite.max()) if len(finite) else None,
+        "payload": pack_chunk(points),
+    }
 
 
 def _kept(value: float) -> float | None:

@@ -11,6 +11,7 @@ from modelyard.domains.tracking.hot.writing import GroupWriter
 from modelyard.domains.tracking.tables import Candidate, Experiment
 from modelyard.platform.database import Database
 from modelyard.platform.group_commit import GroupCommit
+from modelyard.platform.meters import CommitMeter
 
 MOST_PLACES = 100_000
 
@@ -22,6 +23,16 @@ class Lane:
         self._group_writer = GroupWriter()
         self._commits: GroupCommit[Operation] = GroupCommit(database, self._group_writer, committed=self._committed)
         self._places: dict[str, CandidatePlace] = {}
+
+    @property
+    def meter(self) -> CommitMeter:
+        """What was committed so far."""
+        return self._commits.meter
+
+    @property
+    def waiting(self) -> int:
+        """How many operations wait to be written."""
+        return self._commits.waiting
 
     def start(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         """Begin to write."""
