@@ -255,8 +255,9 @@ class Dispatcher:
         if address is None:
             return None
         reference, rest = address
-        name = _route_name(rest)
-        found = self.routes.find(method, name)
+        if not reference and rest == b"/":
+            return None  # the server's own front page
+        found = self.routes.find(method, _route_name(rest))
         if found is None or found[0].stream is None:
             return None
         route, variables = found

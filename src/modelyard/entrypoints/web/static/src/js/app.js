@@ -4,6 +4,7 @@ import "modelyard/elements/copy.js";
 import "modelyard/elements/menu.js";
 
 import { startDialogs } from "modelyard/dialogs.js";
+import { startMlflowLinks } from "modelyard/mlflow-links.js";
 import { startPreferences } from "modelyard/preferences.js";
 import { startRequests } from "modelyard/requests.js";
 import { startShortcuts } from "modelyard/shortcuts.js";
@@ -27,6 +28,7 @@ function loadIslands() {
   }
 }
 
+startMlflowLinks();
 startRequests();
 startToasts();
 startDialogs();
