@@ -1,7 +1,7 @@
 """The links that MLflow's client prints at the end of a run, led to our pages.
 
-It prints `ADDRESS/#/experiments/3/runs/ID`. What follows the `#` never reaches a server, so a script of ours reads it in
-the browser (`mlflow-links.js`) and asks for `/-/mlflow/open`.
+It prints `ADDRESS/#/experiments/3/runs/ID`. What follows the `#` never reaches a server, so a script of ours reads it
+in the browser (`mlflow-links.js`) and asks for `/-/mlflow/open`.
 """
 
 from starlette.responses import Response
