@@ -1,4 +1,4 @@
-"""What pages remember for a moment, because it is the same for everybody and dear to find out: counts, usual columns."""
+"""What pages remember for a moment, as it is the same for everybody and dear to find out: counts, usual columns."""
 
 import threading
 import time
