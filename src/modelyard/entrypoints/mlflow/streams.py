@@ -12,7 +12,6 @@ from modelyard.entrypoints.mlflow.errors import JSON_HEADERS, error_answer
 from modelyard.entrypoints.mlflow.router import StreamAsked, admission_of, identify
 from modelyard.entrypoints.mlflow.wire import encode
 from modelyard.entrypoints.request import Installation
-from modelyard.entrypoints.transfer import Disconnected
 from modelyard.platform.database import Session
 from modelyard.platform.http import Asgi, Receive, Scope, Send
 
@@ -83,8 +82,6 @@ def streamed(handler: Callable[[Exchange], Awaitable[None]]) -> Callable[[Stream
             exchange = Exchange(asked, scope, receive, noting)
             try:
                 await handler(exchange)
-            except Disconnected:
-                return
             except Exception as error:  # edge: every error becomes an answer
                 if has_begun:
                     raise
