@@ -60,7 +60,7 @@ class Sweeper:
         return Swept(self._sweep_blobs(moment), self._store.sweep_unfinished(moment - GRACE), uploads)
 
     def _sweep_uploads(self, moment: datetime) -> int:
-        with self._database.write(changes_access=False) as session:
+        with self._database.write(changes_access=False, uses_reserve=True) as session:
             session.execute(delete(Upload).where(Upload.created_at <= moment - LIFETIME))
         swept = 0
         for batch in _batches(self._store.unfinished_uploads()):
@@ -79,7 +79,7 @@ class Sweeper:
                 unused = session.scalars(select(Blob.sha256).where(_is_unused(older_than)).limit(AT_ONCE)).all()
             if not unused:
                 return
-            with self._database.write(changes_access=False) as session:
+            with self._database.write(changes_access=False, uses_reserve=True) as session:
                 session.execute(
                     delete(Blob)
                     .where(Blob.sha256.in_(unused), _is_unused(older_than))

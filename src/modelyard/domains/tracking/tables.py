@@ -244,6 +244,7 @@ class LoggedModelMetric(Table):
         UniqueConstraint(
             "logged_model_id", "candidate_id", "key", "timestamp_ms", "step", "dataset_name", "dataset_digest"
         ),
+        Index(None, "candidate_id"),
         {"sqlite_autoincrement": True},
     )
 

@@ -255,8 +255,6 @@ class Dispatcher:
         if address is None:
             return None
         reference, rest = address
-        if not reference and rest == b"/":
-            return None  # the server's own front page
         found = self.routes.find(method, _route_name(rest))
         if found is None or found[0].stream is None:
             return None
@@ -272,7 +270,8 @@ class Dispatcher:
         name = _route_name(rest)
         found = self.routes.find(method, name)
         if found is None:
-            is_ours = bool(reference) or without_prefix(rest) is not None
+            # The bare address of a project is a page, for people who open what the client printed.
+            is_ours = (bool(reference) and rest.strip(b"/") != b"") or without_prefix(rest) is not None
             return (self._refuse(self._missing(method, name)), False) if is_ours else None
         route, variables = found
         if route.stream is not None:

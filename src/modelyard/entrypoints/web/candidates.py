@@ -1,6 +1,7 @@
 """One candidate: what went in, what came out, its curves, and its deletion."""
 
 from dataclasses import asdict, dataclass
+from math import isfinite
 from urllib.parse import quote
 
 import msgspec
@@ -191,9 +192,9 @@ def _metric_row(opened: OpenedCandidate, metric: LatestValue, extremes: Extremes
 
 
 def _tiles(metrics: list[MetricRow], primary: str | None) -> list[MetricRow]:
-    """The primary metric, then the first of the others."""
+    """The primary metric, then the first of the others: finite ones, and those without a group, before the rest."""
     own = [metric for metric in metrics if not metric.name.startswith("system/")]
-    return sorted(own, key=lambda metric: metric.name != primary)[:MOST_TILES]
+    return sorted(own, key=lambda it: (it.name != primary, not isfinite(it.last), "/" in it.name))[:MOST_TILES]
 
 
 def show_performance(visit: Visit) -> Response:

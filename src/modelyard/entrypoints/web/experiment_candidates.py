@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import isfinite
 
 from starlette.responses import Response, StreamingResponse
 
@@ -121,9 +122,9 @@ def show_candidates(visit: Visit) -> Response:
         if _wants(visit, MORE_COLUMNS):
             return _more_columns(visit, session, actor, opened, asked)
         grid = _grid(visit, session, actor, opened, asked)
-    partial = _wants(visit, "candidates")
-    return visit.page(
-        "experiments/_candidates.html" if partial else "experiments/candidates.html",
+    is_region = _wants(visit, "candidates")
+    response = visit.page(
+        "experiments/_region.html" if is_region else "experiments/candidates.html",
         opened.where,
         status=422 if grid["problem"] else 200,
         project={"name": opened.project.name, "url": project_url(opened.project)},
@@ -134,6 +135,10 @@ def show_candidates(visit: Visit) -> Response:
         grid=grid,
         snippet=snippets.log_candidate(visit.installation.settings.url, opened.project, opened.experiment.name),
     )
+    if is_region and grid["problem"]:
+        # Only the filter says what is wrong; the last good result stays.
+        response.headers.update({"HX-Retarget": "#filter", "HX-Reselect": "#filter", "HX-Reswap": "outerHTML"})
+    return response
 
 
 def _wants(visit: Visit, region: str) -> bool:
@@ -181,9 +186,14 @@ def _usual_columns(session: Session, actor: Actor, opened: OpenedExperiment) -> 
 
 
 def _common_metrics(sample: Sequence[CandidateRow]) -> list[str]:
-    """Those of most candidates first, the system's own left out."""
-    found = Counter(metric.key for row in sample for metric in row.metrics if not metric.key.startswith("system/"))
-    return sorted(found, key=lambda key: (-found[key], key))
+    """Those with numbers of most candidates first, the system's own left out."""
+    found = Counter(
+        metric.key
+        for row in sample
+        for metric in row.metrics
+        if isfinite(metric.value) and not metric.key.startswith("system/")
+    )
+    return sorted(found, key=lambda key: (-found[key], "/" in key, key))
 
 
 def _varying_parameters(sample: Sequence[CandidateRow]) -> list[str]:

@@ -259,7 +259,7 @@ def add(visit: Visit) -> Response:
     except (Invalid, Conflict) as refused:
         with visit.read() as (session, actor):
             opened = open_place(visit, session, actor, CURRENT, Ability.WRITE_TRACKING, title="Create experiment")
-        return _new_page(visit, opened, FormState(visit.fields(), problem=refused.message), status_of(refused))
+        return _new_page(visit, opened, _refused(visit, refused), status_of(refused))
     return visit.go(
         f"{opened.url}{EXPERIMENTS}/{experiment.iid}/candidates", Toast(f"Experiment {experiment.name} created.")
     )
@@ -288,8 +288,16 @@ def edit(visit: Visit) -> Response:
     except (Invalid, Conflict) as refused:
         with visit.read() as (session, actor):
             shown = open_experiment(visit, session, actor, title="Rename")
-        return _edit_page(visit, shown, FormState(visit.fields(), problem=refused.message), status_of(refused))
+        return _edit_page(visit, shown, _refused(visit, refused), status_of(refused))
     return visit.go(f"{opened.url}{EXPERIMENTS}/{experiment.iid}/candidates", Toast(f"Experiment {name} saved."))
+
+
+def _refused(visit: Visit, refused: Invalid | Conflict) -> FormState:
+    """The form again, with what is wrong; a name that is taken is said beside the name."""
+    if isinstance(refused, Conflict):
+        taken = "An experiment of this project has this name already. Deleted ones keep theirs."
+        return FormState(visit.fields(), {"name": taken})
+    return FormState(visit.fields(), problem=refused.message)
 
 
 def _describe(visit: Visit, session: Session, actor: Actor, experiment: Experiment) -> None:

@@ -5,10 +5,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from modelyard.domains.accounts.expiry import forget_ended_links, forget_ended_sessions
+from modelyard.domains.packages.sweeping import Sweeper
+from modelyard.domains.tracking.retention import purge_deleted
 from modelyard.entrypoints.request import Installation
 from modelyard.entrypoints.worker.loop import Worker
+from modelyard.platform.database import Database
+from modelyard.platform.settings import Settings
 from modelyard.platform.tasks.delivery import Subscription, by_event, forget_handled
-from modelyard.platform.tasks.handlers import Handler, Schedule, in_many_transactions
+from modelyard.platform.tasks.handlers import Schedule, in_many_transactions
 from modelyard.platform.tasks.queue import forget_done
 
 
@@ -18,35 +22,37 @@ class Chore:
 
     kind: str
     every: timedelta
-    do: Callable[[Installation], None]
+    do: Callable[[], object]
 
 
 def create_worker(installation: Installation, subscriptions: Sequence[Subscription]) -> Worker:
     """The worker of an installation."""
+    chores = chores_of(installation)
     handlers = {subscription.task_kind: subscription.handler for subscription in subscriptions}
-    handlers |= {chore.kind: _handler(chore, installation) for chore in CHORES}
-    schedules = [Schedule(chore.kind, chore.every) for chore in CHORES]
+    handlers |= {chore.kind: in_many_transactions(chore.do) for chore in chores}
+    schedules = [Schedule(chore.kind, chore.every) for chore in chores]
     return Worker(installation.database, handlers=handlers, schedules=schedules, heard=by_event(subscriptions))
 
 
-def _handler(chore: Chore, installation: Installation) -> Handler:
-    return in_many_transactions(lambda: chore.do(installation))
+def chores_of(installation: Installation) -> list[Chore]:
+    """All chores of an installation."""
+    database, settings = installation.database, installation.settings
+    keep = timedelta(days=settings.deletion_days)
+    return [
+        Chore("accounts.forget_ended", timedelta(hours=1), lambda: _forget_ended(database, settings)),
+        Chore("packages.sweep", timedelta(hours=1), Sweeper(database, installation.store).look),
+        Chore("tasks.forget_done", timedelta(hours=6), lambda: _forget_done(database, keep)),
+        Chore("tracking.purge_deleted", timedelta(hours=6), lambda: purge_deleted(database, keep=keep)),
+    ]
 
 
-def _forget_ended(installation: Installation) -> None:
-    settings = installation.settings
-    with installation.database.write(changes_access=False, uses_reserve=True) as session:
+def _forget_ended(database: Database, settings: Settings) -> None:
+    with database.write(changes_access=False, uses_reserve=True) as session:
         forget_ended_sessions(session, idle_s=settings.session_idle_s, most_s=settings.session_max_s)
         forget_ended_links(session)
 
 
-def _forget_done(installation: Installation) -> None:
-    with installation.database.write(changes_access=False, uses_reserve=True) as session:
+def _forget_done(database: Database, keep: timedelta) -> None:
+    with database.write(changes_access=False, uses_reserve=True) as session:
         forget_done(session)
-        forget_handled(session, older_than=timedelta(days=installation.settings.deletion_days))
-
-
-CHORES = (
-    Chore("accounts.forget_ended", timedelta(hours=1), _forget_ended),
-    Chore("tasks.forget_done", timedelta(hours=6), _forget_done),
-)
+        forget_handled(session, older_than=keep)

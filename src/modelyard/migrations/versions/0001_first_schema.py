@@ -643,6 +643,9 @@ def upgrade() -> None:
         ),
         sqlite_autoincrement=True,
     )
+    with op.batch_alter_table("logged_model_metrics", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_logged_model_metrics_candidate_id"), ["candidate_id"], unique=False)
+
     op.create_table(
         "logged_model_parameters",
         sa.Column("logged_model_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),

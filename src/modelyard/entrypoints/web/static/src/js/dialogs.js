@@ -2,20 +2,24 @@
 
 import { on } from "modelyard/dom.js";
 
-/** @param {string | undefined} id */
-function openDialog(id) {
-  const dialog = id ? document.getElementById(id) : null;
+/** @param {Element | null} dialog */
+function show(dialog) {
   if (dialog instanceof HTMLDialogElement && !dialog.open) dialog.showModal();
+}
+
+/** Tasks that htmx has just put into the slot. */
+function showFetched() {
+  show(document.querySelector("dialog[data-open-at-once]"));
 }
 
 export function startDialogs() {
   on("click", "[data-open-dialog]", (event, button) => {
     event.preventDefault();
-    openDialog(button.dataset.openDialog);
+    show(document.getElementById(button.dataset.openDialog ?? ""));
   });
   on("click", "[data-close-dialog]", (_event, button) => button.closest("dialog")?.close());
   on("click", "dialog.dialog", (event, dialog) => {
     if (event.target === dialog) /** @type {HTMLDialogElement} */ (dialog).close();
   });
-  openDialog(document.querySelector("dialog[data-open-at-once]")?.id);
+  document.addEventListener("htmx:after:swap", showFetched);
 }

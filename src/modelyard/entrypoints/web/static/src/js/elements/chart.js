@@ -125,9 +125,9 @@ class Chart extends HTMLElement {
 
   #draw = () => {
     if (!this.#series) return;
-    const { x, points } = this.#series;
-    if (!x.length) {
-      this.#say(points ? "No point lies in this range." : "No finite value was logged.");
+    const { x, last, points } = this.#series;
+    if (!x.length || last.every((value) => value === null)) {
+      this.#say(points ? "No finite value lies in this range." : "No point lies in this range.");
       return;
     }
     this.#plot?.destroy();
@@ -151,8 +151,8 @@ class Chart extends HTMLElement {
     const { last, unplotted } = /** @type {Series} */ (this.#series);
     const below = this.#log ? last.filter((value) => value !== null && value <= 0).length : 0;
     const parts = [];
-    if (unplotted) parts.push(`${unplotted} values are NaN or infinite and not drawn`);
-    if (below) parts.push(`${below} values at or below zero do not fit a log axis`);
+    if (unplotted) parts.push(`Not drawn: ${unplotted} NaN or infinite`);
+    if (below) parts.push(`Not on a log axis: ${below} at or below zero`);
     note.textContent = parts.join("; ");
   }
 
