@@ -24,6 +24,7 @@ from tools.house.sources import project_files
 COMMANDS = "docs/reference/command-line.md"
 EVENTS = "docs/reference/events.md"
 MLFLOW = "docs/reference/mlflow.md"
+MONITORING = "docs/how-to/monitor.md"
 PERMISSIONS = "docs/reference/permissions.md"
 SEARCH = "docs/reference/search-language.md"
 SETTINGS = "docs/reference/settings.md"
@@ -206,6 +207,13 @@ def test_every_event_has_its_reference(event: type) -> None:
     fields = {field.name for field in dataclasses.fields(event)}
     named = set(re.findall(r"`(\w+)`", rows[0])) - {event.__name__}
     assert named == fields, f"{EVENTS}, {event.__name__}: fields are {sorted(fields)}, the page has {sorted(named)}."
+
+
+def test_every_figure_has_its_line_in_the_guide() -> None:
+    exposition = (ROOT / "src/modelyard/entrypoints/operator/exposition.py").read_text(encoding="utf-8")
+    exposed = {name.removesuffix("_total") for name in re.findall(r'"(modelyard_\w+)"', exposition)}
+    told_of = {name.removesuffix("_total") for name in re.findall(r"`(modelyard_\w+)`", told(MONITORING))}
+    assert exposed == told_of, f"{MONITORING} has other figures than /metrics: {sorted(exposed ^ told_of)}"
 
 
 def test_every_fragment_of_the_changelog_says_its_kind() -> None:
