@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks import browser, load, postgres, processes, servers
 from benchmarks.contenders import Contender, Product
 from benchmarks.load import Load
-from benchmarks.samples import Measure, Quiet, Samples, Unmeasurable
+from benchmarks.samples import Measure, Samples, Turn, Unmeasurable
 from benchmarks.servers import Server
 
 
@@ -75,9 +75,9 @@ class Race:
     def turn(self, server: Server, *, awake: Server | None) -> Iterator[None]:
         """One contender's turn, between two looks at the gauge."""
         with self.awake(awake):
-            before = load.gauge_ms()
+            before = load.gauge(self.directory)
             yield
-            self.samples.gauges.append(Quiet(self.workload, server.name, before, load.gauge_ms()))
+            self.samples.turns.append(Turn(self.workload, server.name, before, load.gauge(self.directory)))
 
     def record(self, server: Server, measure: Measure, value: float) -> None:
         """Keep a sample."""
