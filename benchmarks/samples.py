@@ -21,7 +21,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class Gauge:
-    """How quiet the machine is: the times of a fixed spin loop and of flushing one page to disk (the median of some)."""
+    """How quiet the machine is: the times of a fixed spin loop and of flushing one page to disk (a median)."""
 
     spin_ms: float
     flush_ms: float
