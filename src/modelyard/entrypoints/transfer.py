@@ -27,8 +27,11 @@ HARMLESS: Headers = [
 ]
 
 
-class Disconnected(Exception):
-    """The client went away before its request was complete; there is nobody to answer."""
+class Disconnected(Invalid):
+    """The client went away before its request was complete; what is answered reaches nobody."""
+
+    def __init__(self) -> None:
+        super().__init__("The body of this request ended before it was complete.")
 
 
 # Uploads

@@ -50,6 +50,8 @@ __all__ = [
 BUSY_TIMEOUT_MS = 10_000
 PEN_TIMEOUT_S = 30.0
 SQLITE_FILE = "modelyard.sqlite3"
+# Where, in its `info`, a session that only reads keeps what it has looked up; others have no such place.
+SNAPSHOT = "snapshot"
 BIGGEST_INTEGER = 2**63 - 1
 # In `Session.info`: this transaction leaves something for the worker to do.
 LEAVES_WORK = "leaves work"
@@ -128,8 +130,9 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A session on one snapshot. It cannot write."""
-        with translated(), Session(self._reader, expire_on_commit=False, info=self._info) as session:
+        """A session on one snapshot. It cannot write; what it has looked up once may be kept under `SNAPSHOT`."""
+        info = {**self._info, SNAPSHOT: {}}
+        with translated(), Session(self._reader, expire_on_commit=False, info=info) as session:
             yield session
 
     @contextmanager

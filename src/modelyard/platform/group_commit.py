@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 from modelyard.platform.database import Database
 from modelyard.platform.errors import Busy, Conflict, ModelyardError, Unavailable
 from modelyard.platform.meters import CommitMeter
-from modelyard.platform.raw import DRIVER_ERRORS, RawTransaction, RawWriter, open_writer, trouble
+from modelyard.platform.raw import RawTransaction, RawWriter, open_writer
 
 Operation = TypeVar("Operation")
 Outcome = object
@@ -178,19 +178,15 @@ class GroupCommit(Generic[Operation]):
             self._writer.begin()
             outcomes = self._apply(self._writer, operations)
             self._writer.commit()
-        except DRIVER_ERRORS as error:
-            self._undo()
-            self.meter.undone += 1
-            log.warning("A group of %d writes was undone: %s", len(operations), error)
-            raise trouble(error) from error
         except ModelyardError:
             self._undo()
             raise
         except Exception as error:  # edge: the writing thread must outlive a fault in one group
             self._undo()
             self.meter.undone += 1
-            log.exception("A group of %d writes failed.", len(operations))
-            raise Unavailable("The server failed; nothing was changed. Its log has the details.") from error
+            known = self._writer.trouble(error)
+            log.warning("A group of %d writes was undone: %s", len(operations), error, exc_info=known is None)
+            raise known or Unavailable("The server failed; nothing was changed. Its log has the details.") from error
         self.meter.operations += len(operations)
         self.meter.durations.add(time.perf_counter() - started)
         self._committed(operations, outcomes)
@@ -199,7 +195,7 @@ class GroupCommit(Generic[Operation]):
     def _undo(self) -> None:
         try:
             self._writer.rollback()
-        except DRIVER_ERRORS as error:
+        except Exception as error:  # edge: what cannot be undone now is undone when the connection is opened again
             log.warning("The database could not undo: %s", error)
 
 

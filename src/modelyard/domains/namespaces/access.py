@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session, aliased
 from modelyard.domains.accounts.actor import Actor, Scope
 from modelyard.domains.namespaces.tables import Member, Namespace, Project
 from modelyard.platform.clock import now
+from modelyard.platform.database import SNAPSHOT
 from modelyard.platform.errors import Forbidden, InsufficientScope, NotFound
 
 Place = Project | Namespace
@@ -138,7 +139,20 @@ def _any_of(found: Standing, ability: Ability) -> bool:
 
 
 def standing(session: Session, actor: Actor, place: Place) -> Standing:
-    """What the actor may do in `place`, from memberships there and above, visibility, features and scopes."""
+    """What the actor may do in `place`, from memberships there and above, visibility, features and scopes.
+
+    A session that only reads looks it up once.
+    """
+    known: dict[tuple[Actor, type[Place], int], Standing] | None = session.info.get(SNAPSHOT)
+    if known is None:
+        return _standing(session, actor, place)
+    key = (actor, type(place), place.id)
+    if key not in known:
+        known[key] = _standing(session, actor, place)
+    return known[key]
+
+
+def _standing(session: Session, actor: Actor, place: Place) -> Standing:
     known: Standing | None = session.info.get((actor, place))
     if known is not None:
         return known

@@ -19,7 +19,6 @@ from modelyard.domains.tracking.candidate_rows import CandidateRow, Wanted
 from modelyard.domains.tracking.candidate_search import CandidateQuery, count_candidates, search_candidates
 from modelyard.domains.tracking.columns import KeysInUse, keys_in_use
 from modelyard.domains.tracking.hot.operations import Status
-from modelyard.domains.tracking.news import version_of_experiment
 from modelyard.domains.tracking.search.syntax import Entity, Field, OrderKey
 from modelyard.domains.tracking.states import View
 from modelyard.entrypoints.request import needs
@@ -42,6 +41,7 @@ from modelyard.entrypoints.web.grid import (
     wanted_for,
 )
 from modelyard.entrypoints.web.navigation import EXPERIMENTS, PROJECT_ROUTE, project_url
+from modelyard.entrypoints.web.recollection import Recollection
 from modelyard.entrypoints.web.routing import Pages
 from modelyard.entrypoints.web.security import data_headers
 from modelyard.entrypoints.web.visit import Paging, Visit, search_address
@@ -62,6 +62,7 @@ EXAMPLES = (
     ("tags.team = 'risk' or attributes.status = 'RUNNING'", "one or the other"),
     ("attributes.run_name ilike '%otter%'", "part of a name, in any case"),
 )
+_columns: Recollection[list[Column]] = Recollection(lasts_s=30)
 _PLACE = re.compile(r"at character (\d+)")
 _WORD = re.compile(r"\S+")
 _RISKY = ("=", "+", "-", "@", "\t", "\r")
@@ -172,6 +173,13 @@ def _usual_order(opened: OpenedExperiment) -> OrderKey:
 
 def _usual_columns(session: Session, actor: Actor, opened: OpenedExperiment) -> list[Column]:
     """The primary metric, the metrics that most of the newest candidates have, and the parameters that vary."""
+    if opened.activity.candidates < SAMPLED:
+        return _sampled_columns(session, actor, opened)
+    key = (opened.experiment.id, opened.experiment.primary_metric)
+    return _columns.recall(key, lambda: _sampled_columns(session, actor, opened))
+
+
+def _sampled_columns(session: Session, actor: Actor, opened: OpenedExperiment) -> list[Column]:
     query = CandidateQuery((opened.experiment.iid,))
     wanted = Wanted(tags=frozenset(), inputs_and_outputs=False)
     sample = search_candidates(session, actor, opened.project, query, max_results=SAMPLED, wanted=wanted).items
@@ -227,7 +235,7 @@ def _grid(visit: Visit, session: Session, actor: Actor, opened: OpenedExperiment
         f"{project_url(opened.project)}{CANDIDATES}", visit.assets.icon, f"metrics.{primary}" if primary else ""
     )
     return {
-        "version": version_of_experiment(session, actor, opened.project, opened.experiment.id),
+        "version": opened.version,
         "url": asked.url,
         "query": asked.query,
         "total": total,

@@ -9,14 +9,19 @@ from modelyard.domains.namespaces.access import Ability, Standing
 from modelyard.domains.namespaces.projects import get_project
 from modelyard.domains.namespaces.tables import Project
 from modelyard.domains.tracking.experiment_search import Activity, ExperimentRow, activity_of, read_experiment
+from modelyard.domains.tracking.news import version_of_experiment
 from modelyard.entrypoints.web.chrome import Link
 from modelyard.entrypoints.web.formatting import count, relative
 from modelyard.entrypoints.web.navigation import EXPERIMENTS, in_project, project_url
+from modelyard.entrypoints.web.recollection import Recollection
 from modelyard.entrypoints.web.visit import Visit, Where
-from modelyard.platform.clock import from_ms
+from modelyard.platform.clock import from_ms, now_ms
 from modelyard.platform.database import Session
 
 CURRENT = "Experiments"
+AT_REST_MS = 3_000
+
+_activities: Recollection[Activity] = Recollection(lasts_s=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,7 @@ class OpenedExperiment:
 
     project: Project
     experiment: ExperimentRow
+    version: int
     activity: Activity
     where: Where
     standing: Standing
@@ -88,12 +94,23 @@ def open_experiment(visit: Visit, session: Session, actor: Actor, *, title: str 
     """
     project = get_project(session, actor, visit.variable("project"))
     experiment = read_experiment(session, actor, project, visit.number("experiment"))
-    activity = activity_of(session, actor, project, [experiment.iid])[experiment.iid]
+    version = version_of_experiment(session, actor, project, experiment.id)
+    activity = _activity(session, actor, project, experiment, version)
     list_url = project_url(project) + EXPERIMENTS
     titles = (title, experiment.name) if title else (experiment.name,)
     way = (Link("Experiments", list_url), Link(experiment.name, f"{list_url}/{experiment.iid}/candidates"))
     where, found = in_project(session, actor, project, CURRENT, title=titles, way=way)
-    return OpenedExperiment(project, experiment, activity, where, found)
+    return OpenedExperiment(project, experiment, version, activity, where, found)
+
+
+def _activity(session: Session, actor: Actor, project: Project, experiment: ExperimentRow, version: int) -> Activity:
+    """The counts of an experiment; of one at rest they are known from the last time."""
+
+    def find() -> Activity:
+        return activity_of(session, actor, project, [experiment.iid])[experiment.iid]
+
+    is_at_rest = version < now_ms() - AT_REST_MS
+    return _activities.recall((experiment.id, version), find) if is_at_rest else find()
 
 
 def shown_experiment(opened: OpenedExperiment) -> dict[str, object]:

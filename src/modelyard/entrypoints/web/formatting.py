@@ -2,6 +2,7 @@
 
 import math
 import re
+import time
 import unicodedata
 import zlib
 from datetime import UTC, date, datetime
@@ -78,15 +79,27 @@ def duration(seconds: float | None) -> str:
     return " ".join(f"{amount} {unit}" for amount, unit in parts[first : first + 2] if amount)
 
 
-def relative(moment: datetime, now: datetime | None = None) -> str:
-    """How long ago, in words: 3 minutes ago. `static/src/js/times.js` writes the same words."""
-    seconds = (moment - (now or datetime.now(UTC))).total_seconds()
+def ago(seconds: float) -> str:
+    """A distance in time, in words; negative is past. `static/src/js/times.js` writes the same words."""
+    distance = abs(seconds)
     for unit_seconds, unit in _UNITS:
-        if abs(seconds) >= unit_seconds:
-            amount = int(abs(seconds) // unit_seconds)
+        if distance >= unit_seconds:
+            amount = int(distance // unit_seconds)
             words = f"{amount} {unit}{'' if amount == 1 else 's'}"
             return f"{words} ago" if seconds < 0 else f"in {words}"
     return "just now" if seconds <= 0 else "in a moment"
+
+
+def relative(moment: datetime, now: datetime | None = None) -> str:
+    """How long ago, in words: 3 minutes ago."""
+    return ago((moment - (now or datetime.now(UTC))).total_seconds())
+
+
+def iso_of_ms(moment_ms: int) -> str:
+    """Milliseconds since 1970 as ISO 8601: as `iso`, for the thousand of them in a table."""
+    seconds, rest = divmod(moment_ms, 1000)
+    year, month, day, hour, minute, second = time.gmtime(seconds)[:6]
+    return f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{rest:03}Z"
 
 
 def absolute(moment: datetime) -> str:

@@ -3,6 +3,7 @@
 Rows are written as text, not by templates: a page has thousands of cells, and each is escaped exactly once.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -12,8 +13,8 @@ from modelyard.domains.tracking.candidate_rows import CandidateRow, Wanted
 from modelyard.domains.tracking.hot.operations import Status
 from modelyard.domains.tracking.search.syntax import Entity, Field, OrderKey, printed_order
 from modelyard.entrypoints.web.candidate_lists import STATUS_WORDS
-from modelyard.entrypoints.web.formatting import absolute, duration, exact, initial, iso, measure, relative, tile
-from modelyard.platform.clock import from_ms
+from modelyard.entrypoints.web.formatting import ago, duration, exact, initial, iso_of_ms, measure, tile
+from modelyard.platform.clock import now_ms
 from modelyard.platform.errors import Invalid
 
 MOST_COLUMNS = 60
@@ -153,10 +154,9 @@ class GridMarkup:
 
     def _head(self, row: CandidateRow) -> str:
         mark = ' data-deleted=""' if row.deleted_ms is not None else ""
-        name = escape(row.name)
         return (
             f'<tr{mark}><th scope="row" class="pin"><span class="cell-title"><span class="iid">{row.iid}</span>'
-            f'<a href="{self.candidate_url}/{row.iid}" title="{name}">{name}</a></span></th>'
+            f'<a href="{self.candidate_url}/{row.iid}">{escape(row.name)}</a></span></th>'
         )
 
     def _badge(self, status: Status) -> str:
@@ -222,27 +222,29 @@ def _is_number(text: str) -> bool:
 
 
 def _attribute_cell(key: str, badges: dict[int, str], start: str) -> Cell:
+    now_s = now_ms() / 1000
     match key:
         case "status":
             return lambda row: f'<td class="{start}">{badges[row.status]}</td>'
         case "created":
-            return lambda row: _time_cell(row.start_ms, start)
+            return lambda row: _time_cell(row.start_ms, start, now_s)
         case "ended":
-            return lambda row: _time_cell(row.end_ms, start)
+            return lambda row: _time_cell(row.end_ms, start, now_s)
         case "duration":
             return lambda row: f'<td class="num{start}">{_duration(row)}</td>'
         case "author":
-            return lambda row: _author_cell(row.source_user, start)
+            author = functools.cache(lambda name: _author_cell(name, start))
+            return lambda row: author(row.source_user)
         case _:
             return lambda row: f'<td class="{start}"><code>{row.run_id}</code></td>'
 
 
-def _time_cell(moment_ms: int | None, start: str) -> str:
+def _time_cell(moment_ms: int | None, start: str, now_s: float) -> str:
+    """A moment as the page's own script completes it: its exact time is shown on hover."""
     if moment_ms is None:
         return f'<td class="none{start}"></td>'
-    moment = from_ms(moment_ms)
-    exactly = f'datetime="{iso(moment)}" title="{absolute(moment)}"'
-    return f'<td class="{start}"><time {exactly} data-relative>{relative(moment)}</time></td>'
+    words = ago(moment_ms / 1000 - now_s)
+    return f'<td class="{start}"><time datetime="{iso_of_ms(moment_ms)}" data-relative>{words}</time></td>'
 
 
 def _duration(row: CandidateRow) -> str:
