@@ -6,6 +6,7 @@ and the operator's endpoints.
 
 import asyncio
 import logging
+import signal
 import sys
 from collections.abc import Callable
 
@@ -16,6 +17,7 @@ from modelyard.domains.tracking.hot.lane import Lane
 from modelyard.entrypoints.mlflow.router import Dispatcher
 from modelyard.entrypoints.mlflow.routes import all_routes
 from modelyard.entrypoints.request import Installation
+from modelyard.entrypoints.rest.late import LateRest
 from modelyard.platform.crypto import open_server_key
 from modelyard.platform.database import open_database
 from modelyard.platform.http import (
@@ -34,6 +36,8 @@ from modelyard.platform.settings import Settings
 # The writing thread wants the interpreter back right after a flush; Python's five milliseconds are longer than that.
 SWITCH_INTERVAL_S = 0.0005
 
+REST_PREFIX = b"/api/v4/"
+
 log = logging.getLogger(__name__)
 
 
@@ -50,13 +54,16 @@ def create_app(installation: Installation) -> tuple[Asgi, Match]:
         UndeclaredRouteError: a route says nothing about who may use it.
     """
     dispatcher = Dispatcher(installation, all_routes())
+    rest = LateRest(installation)
 
     async def streams_and_the_rest(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await _lifespan(installation, receive, send)
+            await _lifespan(installation, rest, receive, send)
             return
-        stream = dispatcher.find_stream(scope["method"], scope.get("raw_path") or scope["path"].encode())
-        await (stream or _nothing_here)(scope, receive, send)
+        raw_path = scope.get("raw_path") or scope["path"].encode()
+        stream = dispatcher.find_stream(scope["method"], raw_path)
+        others = rest if raw_path.startswith(REST_PREFIX) else _nothing_here
+        await (stream or others)(scope, receive, send)
 
     return as_asgi(dispatcher.match, streams_and_the_rest), dispatcher.match
 
@@ -66,17 +73,30 @@ async def _nothing_here(_scope: Scope, _receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": b"There is nothing here."})
 
 
-async def _lifespan(installation: Installation, receive: Receive, send: Send) -> None:
+async def _lifespan(installation: Installation, rest: LateRest, receive: Receive, send: Send) -> None:
     """Start with the server; end after its last request."""
+    building: asyncio.Task[None] | None = None
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
             installation.lane.start(asyncio.get_running_loop())
+            building = asyncio.create_task(_build(rest))
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
+            if building is not None:
+                await building
             await asyncio.to_thread(close, installation)
             await send({"type": "lifespan.shutdown.complete"})
             return
+
+
+async def _build(rest: LateRest) -> None:
+    """Make REST ready while the server listens already; without it there is no server."""
+    try:
+        await asyncio.to_thread(rest.build)
+    except Exception:  # edge: whatever it is, the server stops because of it
+        log.critical("The REST API cannot be served, so the server stops.", exc_info=True)
+        signal.raise_signal(signal.SIGTERM)
 
 
 def close(installation: Installation) -> None:
