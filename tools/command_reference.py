@@ -58,7 +58,7 @@ def _sentence(parameter: Any) -> str:  # noqa: ANN401  # as above
 
 
 def _told(text: str) -> Iterator[str]:
-    """The help in Markdown: a line for each paragraph, and what follows `Examples:` as code, up to the next sentence."""
+    """The help in Markdown: a line for each paragraph, and what follows `Examples:` as code up to the next sentence."""
     paragraphs = [" ".join(paragraph.split()) for paragraph in text.replace("\f", "").split("\n\n")]
     examples: list[str] = []
     is_example = False
