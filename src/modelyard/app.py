@@ -25,6 +25,7 @@ from modelyard.platform.background import end_at_the_latest, wait_for_signal
 from modelyard.platform.checkpoints import Checkpointer
 from modelyard.platform.crypto import open_server_key
 from modelyard.platform.database import open_database
+from modelyard.platform.hosts import admits_hosts_of
 from modelyard.platform.http import (
     KEEP_ALIVE_SECONDS,
     Asgi,
@@ -84,7 +85,9 @@ def create_app(installation: Installation) -> tuple[Asgi, Match]:
         is_rest = raw_path.startswith(REST_PREFIX) and split_address(raw_path) is None
         await (stream or (rest if is_rest else site))(scope, receive, send)
 
-    return installation.observer.around(as_asgi(match, streams_and_the_rest)), match
+    return installation.observer.around(
+        as_asgi(match, streams_and_the_rest, admits_hosts_of(installation.settings))
+    ), match
 
 
 async def _lifespan(installation: Installation, late: Sequence[LateApplication], receive: Receive, send: Send) -> None:
@@ -152,7 +155,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http=protocol_with(match, installation.observer.direct),
+        http=protocol_with(match, installation.observer.direct, admits_hosts_of(settings)),
         ws="none",
         log_config=None,
         access_log=False,
