@@ -71,9 +71,9 @@ def doctor(
     database_url: DatabaseUrl = None,
     objects_url: ObjectsUrl = None,
 ) -> None:
-    """Check that everything an installation holds is whole; the exit status is 1 when something is not.
+    """Check that everything an installation holds is whole.
 
-    Nothing is changed, and the server may go on running.
+    Nothing is changed, and the server may go on running. The exit status is 1 when something is not whole.
 
     Examples:
         modelyard doctor

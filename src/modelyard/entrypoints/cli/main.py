@@ -15,7 +15,7 @@ PRIVATE = 0o077
 
 COMMANDS = {
     "serve": Late(f"{HERE}.serve", "Start the server."),
-    "bootstrap": Late(f"{HERE}.bootstrap", "Make a project and a token, for scripts, tests and demonstrations."),
+    "bootstrap": Late(f"{HERE}.bootstrap", "Make a project and a token for scripts, tests and demonstrations."),
     "demo": Late(f"{HERE}.demo", "Train a few real models into a running server, to have something to look at."),
     "settings": Late(f"{HERE}.settings", "List every setting with its value and what it means."),
     "admin": Late(f"{HERE}.admin.commands", "Look after users, tasks and storage."),
@@ -23,7 +23,7 @@ COMMANDS = {
     "restore": Late(f"{HERE}.restore", "Make a new installation from a backup."),
     "doctor": Late(f"{HERE}.doctor", "Check that everything an installation holds is whole."),
     "migrate": Late(f"{HERE}.migrate", "Bring the database to the schema of this version."),
-    "worker": Late(f"{HERE}.worker", "Do background tasks in a process of their own (PostgreSQL)."),
+    "worker": Late(f"{HERE}.worker", "Do background tasks in a process of their own."),
 }
 
 app = late_app(

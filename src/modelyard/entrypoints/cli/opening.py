@@ -39,8 +39,8 @@ def installed(settings: Settings) -> Iterator[Database]:
         database.close()
 
 
-def upgraded(settings: Settings) -> tuple[Database, bool]:
-    """The database, made or migrated if need be, and whether there was need.
+def upgraded(settings: Settings, *, is_server: bool = False) -> tuple[Database, bool]:
+    """The database, made or migrated if need be, and whether there was need. A server holds the lock itself.
 
     Raises:
         Conflict: a server runs on the older schema.
@@ -50,7 +50,7 @@ def upgraded(settings: Settings) -> tuple[Database, bool]:
     migrations = importlib.import_module(MIGRATIONS)
     revision: str | None = migrations.current_revision(database)
     is_behind = revision is not None and revision != migrations.HEAD
-    if is_behind and not settings.is_postgresql and is_locked(settings.data):
+    if is_behind and not is_server and not settings.is_postgresql and is_locked(settings.data):
         database.close()
         raise Conflict("A server of another version runs on this directory. Stop it, and try again.")
     return database, bool(migrations.upgrade(database))

@@ -31,9 +31,10 @@ def restore(
     objects_url: ObjectsUrl = None,
     verify_only: Annotated[bool, typer.Option("--verify-only", help="Prove the backup; restore nothing.")] = False,
 ) -> None:
-    """Make a new installation from a backup. Every digest is checked on the way.
+    """Make a new installation from a backup.
 
-    Without --key everything comes back except that access tokens and sessions are not valid any more.
+    Every digest is checked on the way. Without --key everything comes back except that access tokens and sessions are
+    not valid any more.
 
     Examples:
         modelyard restore /backups/2026-01-31 --data /srv/modelyard --key /safe/secret.key

@@ -1,14 +1,14 @@
 """`modelyard serve`: everything in one process."""
 
 import importlib
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from modelyard.entrypoints.cli.opening import upgraded
 from modelyard.entrypoints.cli.options import Data, DatabaseUrl, ObjectsUrl
 from modelyard.platform.lock import DataLock, prepare_data_directory
-from modelyard.platform.settings import Settings, load_settings
+from modelyard.platform.settings import load_settings
 
 app = typer.Typer(add_completion=False)
 
@@ -64,15 +64,10 @@ def serve(  # typer passes them by name
             "log_level": log_level,
         }
     )
-    lock = locked(settings)
-    importlib.import_module("modelyard.app").serve(settings, announce=typer.echo)
-    lock.release()
-
-
-def locked(settings: Settings) -> DataLock:
-    """The data directory, made if need be and taken for this process."""
-    prepare_data_directory(Path(settings.data))
+    prepare_data_directory(settings.data)
     lock = DataLock(settings.data)
     if not settings.is_postgresql:
         lock.acquire()
-    return lock
+    upgraded(settings, is_server=True)[0].close()
+    importlib.import_module("modelyard.app").serve(settings, announce=typer.echo)
+    lock.release()

@@ -26,6 +26,7 @@ from modelyard.entrypoints.request import Admission, Installation, Policy, Undec
 from modelyard.platform.database import Session
 from modelyard.platform.errors import Invalid, NotFound, TooLarge, Unauthenticated
 from modelyard.platform.http import Asgi, Call, Direct, Headers, event_loop_turn
+from modelyard.platform.observing import under_route
 from modelyard.platform.telemetry import Facts, note_actor, on_behalf_of
 
 Body = TypeVar("Body")
@@ -260,7 +261,9 @@ class Dispatcher:
             return None
         route, variables = found
         handler = route.stream
-        return handler(StreamAsked(self.installation, reference, variables)) if handler is not None else None
+        if handler is None:
+            return None
+        return under_route(route.path, handler(StreamAsked(self.installation, reference, variables)))
 
     def _find(self, method: str, path: bytes) -> tuple[Direct, bool] | None:
         address = split_address(path)

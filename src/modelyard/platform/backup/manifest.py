@@ -61,7 +61,7 @@ def read_manifest(folder: Path) -> Manifest:
         raise NotFound(f"There is no finished backup in {folder}: it has no {MANIFEST_FILE}.") from None
     try:
         manifest = msgspec.json.decode(written, type=Manifest)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Invalid(f"{folder / MANIFEST_FILE} is damaged: {error}.") from None
     if manifest.format > FORMAT:
         raise Invalid(f"This backup was made by Modelyard {manifest.origin.version}. Restore it with that version.")

@@ -11,9 +11,9 @@ for group in (users.app, tasks.app, storage.app):
 
 @app.callback()
 def admin() -> None:
-    """Look after users, tasks and storage, with the server running beside it or not.
+    """Look after users, tasks and storage.
 
-    What is changed here counts for a running server within two seconds.
+    The server may be running or not; what is changed here counts for it within two seconds.
 
     Examples:
         modelyard admin list-users
