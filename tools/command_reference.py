@@ -58,19 +58,23 @@ def _sentence(parameter: Any) -> str:  # noqa: ANN401  # as above
 
 
 def _told(text: str) -> Iterator[str]:
-    """The help in Markdown: a line for each paragraph, and what follows `Examples:` as code, up to the next sentence."""
-    paragraphs = [" ".join(paragraph.split()) for paragraph in text.replace("\f", "").split("\n\n")]
+    """The help in Markdown: a line for each paragraph, and the indented lines after `Examples:` as code."""
+    paragraph: list[str] = []
     examples: list[str] = []
-    is_example = False
-    for paragraph in paragraphs:
-        if paragraph in _EXAMPLES:
-            is_example = True
-        elif is_example and not paragraph.endswith("."):
-            examples.append(paragraph)
-        else:
+    for line in text.replace("\f", "").splitlines():
+        if line.strip() in _EXAMPLES:
+            continue
+        if line.startswith("    "):
+            examples.append(line.strip())
+        elif line.strip():
             yield from _fenced(examples)
             examples = []
-            yield from (paragraph, "")
+            paragraph.append(line.strip())
+        elif paragraph:
+            yield from (" ".join(paragraph), "")
+            paragraph = []
+    if paragraph:
+        yield from (" ".join(paragraph), "")
     yield from _fenced(examples)
 
 
