@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer.main
 
 import dev
 from modelyard.domains.namespaces.access import Ability
 from modelyard.domains.tracking.search.parser import parse_filter, parse_order
 from modelyard.domains.tracking.search.vocabulary import CANDIDATES
-from modelyard.entrypoints.cli.main import app
+from modelyard.entrypoints.cli.main import every_command
 from modelyard.entrypoints.mlflow.routes import all_routes
 from modelyard.platform.errors import Invalid
 from modelyard.platform.settings import PREFIX, declarations
@@ -53,7 +52,7 @@ def commands_below(command: object, path: tuple[str, ...] = ()) -> Iterator[tupl
         yield from commands_below(subcommand, (*path, name))
 
 
-THE_COMMANDS = dict(commands_below(typer.main.get_command(app)))
+THE_COMMANDS = dict(commands_below(every_command()))
 
 
 def options_of(command: Any) -> set[str]:  # noqa: ANN401  # typer's own class, which it does not publish
