@@ -71,11 +71,11 @@ def test_secrets_are_not_shown(run: Run, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("MODELYARD_SECRET_KEY", "k" * 40)
     monkeypatch.setenv("MODELYARD_METRICS_TOKEN", "hunter2")
     monkeypatch.setenv("MODELYARD_DATABASE_URL", "postgresql://modelyard:hunter2@db/modelyard")
-    for words in (("settings",), ("settings", "--json")):
-        said = run(*words).out
+    table, listed = run("settings").out, run("settings", "--json").out
+    for said in (table, listed):
         assert "hunter2" not in said
         assert "k" * 40 not in said
-    assert json.loads(said)["database_url"] == "postgresql://modelyard:***@db/modelyard"
+    assert json.loads(listed)["database_url"] == "postgresql://modelyard:***@db/modelyard"
 
 
 def test_a_wrong_setting_is_one_sentence(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from modelyard.domains.accounts.passwords import PasswordHash, hash_password
 from modelyard.domains.accounts.sign_in import first_administrator_link
 from modelyard.domains.accounts.tables import User
 from modelyard.domains.accounts.users import (
+    UserFilter,
     block_user,
     create_user,
     find_user,
@@ -121,7 +122,9 @@ def list_users(
         database.read() as session,
     ):
         found: list[User] = []
-        while len(page := search_users(session, SYSTEM, search=search, limit=AT_ONCE, offset=len(found))[0]):
+        while len(
+            page := search_users(session, SYSTEM, UserFilter(search=search), limit=AT_ONCE, offset=len(found))[0]
+        ):
             found += page
     if as_json:
         typer.echo(json.dumps([_described(user) for user in found], indent=2))
