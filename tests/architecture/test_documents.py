@@ -23,7 +23,7 @@ from tools.house.sources import project_files
 
 COMMANDS = "docs/reference/command-line.md"
 EVENTS = "docs/reference/events.md"
-MLFLOW = "docs/reference/mlflow.md"
+MLFLOW = "docs/reference/mlflow-routes.md"
 MONITORING = "docs/how-to/monitor.md"
 PERMISSIONS = "docs/reference/permissions.md"
 SEARCH = "docs/reference/search-language.md"
