@@ -18,6 +18,7 @@ All [settings](settings.md) have a variable.
 
 <!-- Written by `python -m tools.command_reference` from the commands themselves; change those. -->
 """
+_KINDS = {int: "NUMBER", str: "TEXT", Path: "PATH", float: "NUMBER"}
 _EXAMPLES = ("Example:", "Examples:")
 
 
@@ -26,8 +27,8 @@ def commands_below(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[
     subcommands = getattr(command, "commands", {})
     if not subcommands:
         yield words, command
-    for name in sorted(subcommands):
-        yield from commands_below(subcommands[name], (*words, name))
+    for name, subcommand in subcommands.items():
+        yield from commands_below(subcommand, (*words, name))
 
 
 def written_page() -> str:
@@ -38,39 +39,42 @@ def written_page() -> str:
 def _section(words: tuple[str, ...], command: Any) -> str:  # noqa: ANN401  # as above
     parameters = [parameter for parameter in command.params if not parameter.hidden and parameter.name != "help"]
     rows = [f"| {_spelled(parameter)} | {_sentence(parameter)} |" for parameter in parameters]
-    table = ["", "| | |", "|---|---|", *rows] if rows else []
+    table = ["| | |", "|---|---|", *rows] if rows else []
     return "\n".join([f"## `modelyard {' '.join(words)}`", "", *_told(command.help or ""), *table, ""])
 
 
 def _spelled(parameter: Any) -> str:  # noqa: ANN401  # as above
     """How a parameter is written on the command line."""
-    if parameter.param_type_name == "argument":
-        name = parameter.make_metavar(None) if parameter.metavar is None else parameter.metavar
-        return f"`{name.strip('[]')}`"
+    if not parameter.opts[0].startswith("-"):
+        return f"`{parameter.metavar or parameter.name.upper()}`"
     options = [*parameter.opts, *parameter.secondary_opts]
-    value = "" if parameter.is_flag else f" {parameter.metavar or parameter.type.name.upper()}"
+    value = "" if parameter.is_flag else f" {_KINDS[parameter.type_descriptor.annotation]}"
     return ", ".join(f"`{option}{value}`" for option in options if option.startswith("--"))
 
 
 def _sentence(parameter: Any) -> str:  # noqa: ANN401  # as above
-    required = " Required." if parameter.required else ""
+    required = " Required." if parameter.required and parameter.opts[0].startswith("-") else ""
     return f"{parameter.help or ''}{required}".replace("|", "\\|")
 
 
 def _told(text: str) -> Iterator[str]:
-    """The help in Markdown: a line for each paragraph, and what follows `Examples:` as code up to the next sentence."""
-    paragraphs = [" ".join(paragraph.split()) for paragraph in text.replace("\f", "").split("\n\n")]
+    """The help in Markdown: a line for each paragraph, and the indented lines after `Examples:` as code."""
+    paragraph: list[str] = []
     examples: list[str] = []
-    is_example = False
-    for paragraph in paragraphs:
-        if paragraph in _EXAMPLES:
-            is_example = True
-        elif is_example and not paragraph.endswith("."):
-            examples.append(paragraph)
-        else:
+    for line in text.replace("\f", "").splitlines():
+        if line.strip() in _EXAMPLES:
+            continue
+        if line.startswith("    "):
+            examples.append(line.strip())
+        elif line.strip():
             yield from _fenced(examples)
             examples = []
-            yield from (paragraph, "")
+            paragraph.append(line.strip())
+        elif paragraph:
+            yield from (" ".join(paragraph), "")
+            paragraph = []
+    if paragraph:
+        yield from (" ".join(paragraph), "")
     yield from _fenced(examples)
 
 
