@@ -1,6 +1,6 @@
 /* A closed-loop HTTP/1.1 load driver: N keep-alive connections, each sending its next request once it has an answer.
  *
- *   driver gauge                                  time of a fixed spin loop in milliseconds: how quiet the machine is
+ *   driver gauge DIRECTORY      how quiet the machine is: time of a fixed spin loop, median time to flush a page there
  *   driver load HOST PORT CONNECTIONS SECONDS AT_LEAST AT_MOST FIRST_SEQUENCE PLAN
  *
  * A plan holds requests ready for the wire, used in turn, and the places in them to overwrite before each sending:
@@ -421,19 +421,42 @@ static void print_result(double elapsed, uint64_t counted) {
     puts("}");
 }
 
-static int gauge(void) {
+static double spin_ms(void) {
     double begun = now_ms();
     random_state = 88172645463325252ULL;
     uint64_t sum = 0;
     for (int i = 0; i < 20000000; i++) sum += next_random();
-    printf("%.3f\n", now_ms() - begun + (sum == 42 ? 1e-9 : 0)); /* the sum is used, or the loop would be dropped */
+    return now_ms() - begun + (sum == 42 ? 1e-9 : 0); /* the sum is used, or the loop would be dropped */
+}
+
+static double flush_ms(const char *directory) {
+    enum { FLUSHES = 9 };
+    char path[4096], page[4096] = {0};
+    double times[FLUSHES];
+    snprintf(path, sizeof path, "%s/gauge-XXXXXX", directory);
+    int fd = mkstemp(path);
+    if (fd < 0) die(path);
+    unlink(path);
+    for (int i = 0; i < FLUSHES; i++) {
+        double begun = now_ms();
+        if (write(fd, page, sizeof page) < 0 || fdatasync(fd) < 0) die("flush");
+        times[i] = now_ms() - begun;
+    }
+    close(fd);
+    qsort(times, FLUSHES, sizeof *times, ascending);
+    return times[FLUSHES / 2];
+}
+
+static int gauge(const char *directory) {
+    printf("{\"spin_ms\":%.3f", spin_ms());
+    printf(",\"flush_ms\":%.3f}\n", flush_ms(directory));
     return 0;
 }
 
 int main(int argc, char **argv) {
-    if (argc == 2 && !strcmp(argv[1], "gauge")) return gauge();
+    if (argc == 3 && !strcmp(argv[1], "gauge")) return gauge(argv[2]);
     if (argc != 10 || strcmp(argv[1], "load")) {
-        fputs("usage: driver gauge\n"
+        fputs("usage: driver gauge DIRECTORY\n"
               "       driver load HOST PORT CONNECTIONS SECONDS AT_LEAST AT_MOST FIRST_SEQUENCE PLAN\n", stderr);
         return 2;
     }

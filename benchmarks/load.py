@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import environments, processes, servers, tracking
-from benchmarks.samples import Unmeasurable
+from benchmarks.samples import Gauge, Unmeasurable
 from benchmarks.servers import Server
 
 PLACE = re.compile(rb"<<(sequence|random|item):(\d+)>>")
@@ -139,10 +139,10 @@ def _failure(failures: int, unanswered: int, status: int, body: str) -> str | No
     return f"{unanswered} {STALL_MESSAGE}" if unanswered else None
 
 
-def gauge_ms() -> float:
-    """How long a fixed spin loop takes now: a measure of what else the machine is doing."""
-    spinner = subprocess.Popen(
-        [environments.driver(), "gauge"], stdout=subprocess.PIPE, text=True, start_new_session=True
-    )
+def gauge(directory: Path) -> Gauge:
+    """Look at what else the machine is doing now, and its disk."""
+    command = [str(environments.driver()), "gauge", str(directory)]
+    spinner = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
     processes.raise_weight(spinner.pid)
-    return float(spinner.communicate()[0])
+    found = json.loads(spinner.communicate()[0])
+    return Gauge(found["spin_ms"], found["flush_ms"])

@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks import browser, load, postgres, processes, servers
 from benchmarks.contenders import Contender, Product
 from benchmarks.load import Load
-from benchmarks.samples import Measure, Quiet, Samples, Unmeasurable
+from benchmarks.samples import Measure, Samples, Turn, Unmeasurable
 from benchmarks.servers import Server
 
 
@@ -48,9 +48,13 @@ class Race:
         """Let one server run and no other, or none at all."""
         return processes.paused([other.leader for other in self.servers if other is not server and other.leader])
 
-    def each(self, doing: str) -> Iterator[Server]:
+    def those_of(self, only: Product | None) -> list[Server]:
+        """The servers of one product, or all."""
+        return [server for server in self.servers if only in {None, server.contender.product}]
+
+    def each(self, doing: str, *, only: Product | None = None) -> Iterator[Server]:
         """Every server once, alone, for what is not measured."""
-        for server in self.servers:
+        for server in self.those_of(only):
             self.say(f"{doing}: {server.name}")
             with self.awake(server):
                 yield server
@@ -62,7 +66,7 @@ class Race:
         Who has failed a request sits out the rest: mlflow's failures take half a minute each.
         """
         self.fallen.clear()
-        taking_part = [server for server in self.servers if only in {None, server.contender.product}]
+        taking_part = self.those_of(only)
         for number in range(rounds or self.sizes.rounds):
             for server in taking_part if number % 2 == 0 else reversed(taking_part):
                 if server.name in self.fallen:
@@ -75,9 +79,9 @@ class Race:
     def turn(self, server: Server, *, awake: Server | None) -> Iterator[None]:
         """One contender's turn, between two looks at the gauge."""
         with self.awake(awake):
-            before = load.gauge_ms()
+            before = load.gauge(self.directory)
             yield
-            self.samples.gauges.append(Quiet(self.workload, server.name, before, load.gauge_ms()))
+            self.samples.turns.append(Turn(self.workload, server.name, before, load.gauge(self.directory)))
 
     def record(self, server: Server, measure: Measure, value: float) -> None:
         """Keep a sample."""

@@ -81,18 +81,25 @@ def failures(samples: Samples) -> str:
 
 
 def noise(samples: Samples) -> str:
-    """How quiet the machine was."""
-    looks = [value for quiet in samples.gauges for value in (quiet.before_ms, quiet.after_ms)]
+    """How quiet the machine and its disk were."""
+    looks = [gauge for turn in samples.turns for gauge in (turn.before, turn.after)]
     if not looks:
         return ""
-    middle = median(looks)
+    spins, flushes = [look.spin_ms for look in looks], [look.flush_ms for look in looks]
     noisy = {
-        f"{quiet.workload} ({quiet.contender})"
-        for quiet in samples.gauges
-        if max(quiet.before_ms, quiet.after_ms) > NOISY_FACTOR * min(looks)
+        f"{turn.workload} ({turn.contender})"
+        for turn in samples.turns
+        if max(turn.before.spin_ms, turn.after.spin_ms) > NOISY_FACTOR * min(spins)
     }
-    text = f"Gauge (a fixed spin loop): {min(looks):.0f} to {max(looks):.0f} ms, median {middle:.0f} ms."
-    return text + (f" Disturbed turns: {', '.join(sorted(noisy))}." if noisy else " No turn was disturbed.")
+    lines = [
+        f"Gauge: a fixed spin loop took {_range(spins)}, a flush of one page to disk {_range(flushes)}.",
+        f"Disturbed turns: {', '.join(sorted(noisy))}." if noisy else "No turn was disturbed.",
+    ]
+    return " ".join(lines)
+
+
+def _range(times_ms: Sequence[float]) -> str:
+    return f"{number(min(times_ms))} to {number(max(times_ms))} ms (median {number(median(times_ms))})"
 
 
 def driving(samples: Samples) -> str:
@@ -149,5 +156,5 @@ def as_json(samples: Samples, facts: dict[str, str], sizes: Sizes) -> dict[str, 
         "promises": [dataclasses.asdict(verdict) for verdict in verdicts(samples)],
         "abandoned": samples.abandoned,
         "driver_shares": samples.driver_shares,
-        "gauges": [dataclasses.asdict(quiet) for quiet in samples.gauges],
+        "turns": [dataclasses.asdict(turn) for turn in samples.turns],
     }

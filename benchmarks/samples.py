@@ -20,13 +20,21 @@ class Measure:
 
 
 @dataclass(frozen=True)
-class Quiet:
-    """The gauge before and after one contender's turn: how quiet the machine was."""
+class Gauge:
+    """How quiet the machine is: the times of a fixed spin loop and of flushing one page to disk (a median)."""
+
+    spin_ms: float
+    flush_ms: float
+
+
+@dataclass(frozen=True)
+class Turn:
+    """The gauge before and after one contender's turn."""
 
     workload: str
     contender: str
-    before_ms: float
-    after_ms: float
+    before: Gauge
+    after: Gauge
 
 
 @dataclass
@@ -36,7 +44,7 @@ class Samples:
     measures: dict[str, Measure] = field(default_factory=dict)
     values: dict[tuple[str, str], list[float]] = field(default_factory=lambda: defaultdict(list))
     failures: dict[tuple[str, str], list[str]] = field(default_factory=lambda: defaultdict(list))
-    gauges: list[Quiet] = field(default_factory=list)
+    turns: list[Turn] = field(default_factory=list)
     abandoned: dict[str, str] = field(default_factory=dict)  # workloads that could not be measured, and why
     driver_shares: dict[str, float] = field(default_factory=dict)  # of one core, that driving took in the last round
 

@@ -32,6 +32,7 @@ from modelyard.domains.namespaces.tables import Project
 from modelyard.entrypoints.request import Installation
 from modelyard.migrations.upgrade import upgrade
 from modelyard.platform.database import Database
+from modelyard.platform.hosts import admits_hosts_of
 from modelyard.platform.http import HttpServer, protocol_with
 from modelyard.platform.lock import prepare_data_directory
 from modelyard.platform.settings import Settings
@@ -245,7 +246,7 @@ def serve(installation: Installation) -> Iterator[Callable[[], LiveServer]]:
             application,
             host="127.0.0.1",
             port=settings.port,
-            http=protocol_with(match, installation.observer.direct),
+            http=protocol_with(match, installation.observer.direct, admits_hosts_of(settings)),
             ws="none",
             lifespan="off",
             log_config=None,

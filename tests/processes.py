@@ -27,7 +27,9 @@ def environment(settings: Mapping[str, object]) -> dict[str, str]:
     return {**kept, **given, "PYTHONPATH": str(ROOT / "src")}
 
 
-def command(*words: str, settings: Mapping[str, object], given: str = "") -> subprocess.CompletedProcess[str]:
+def command(
+    *words: str, settings: Mapping[str, object], given: str = "", limit_s: float = 120
+) -> subprocess.CompletedProcess[str]:
     """Run a `modelyard` command to its end."""
     return subprocess.run(
         [sys.executable, "-m", "modelyard", *words],
@@ -35,7 +37,7 @@ def command(*words: str, settings: Mapping[str, object], given: str = "") -> sub
         input=given,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=limit_s,
         check=False,
     )
 

@@ -98,13 +98,12 @@ def _measure_paging(race: Race, searches: dict[str, Searches]) -> None:
 def _measure_candidates_page(race: Race, searches: dict[str, Searches]) -> None:
     """What a person sees of the first page, to its last byte; held against the peers' search for the same page."""
     pages: dict[str, Request] = {}
-    for server in race.each("W5 candidates page"):
-        if server.contender.product is Product.MODELYARD:
-            path = CANDIDATES_PATH.format(project=servers.PROJECT, experiment=searches[server.name].experiment_id)
-            shown = len(set(CANDIDATE_LINK.findall(browser.page(server, path))))
-            if shown != min(PAGE, race.sizes.candidates):
-                raise Unmeasurable(f"{server.name} shows {shown} candidates on {path}, not {PAGE}.")
-            pages[server.name] = load.render("GET", path, browser.headers(server))
+    for server in race.each("W5 candidates page", only=Product.MODELYARD):
+        path = CANDIDATES_PATH.format(project=servers.PROJECT, experiment=searches[server.name].experiment_id)
+        shown = len(set(CANDIDATE_LINK.findall(browser.page(server, path))))
+        if shown != min(PAGE, race.sizes.candidates):
+            raise Unmeasurable(f"{server.name} shows {shown} candidates on {path}, not {PAGE}.")
+        pages[server.name] = load.render("GET", path, browser.headers(server))
     title = f"W5 candidates page (HTML), {PAGE} of {race.sizes.candidates}"
     for server in race.turns(title, only=Product.MODELYARD):
         found = load.drive(server, [pages[server.name]], connections=1, seconds=race.sizes.seconds)

@@ -6,25 +6,26 @@ below /api/v4, and pages.
 
 import asyncio
 import logging
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from uvicorn.config import Config
 
 from modelyard.domains.accounts.sign_in import first_administrator_link
 from modelyard.domains.tracking.folding import Folder
 from modelyard.domains.tracking.hot.lane import Lane
-from modelyard.entrypoints.mlflow.router import Dispatcher
+from modelyard.entrypoints.mlflow.router import Dispatcher, split_address
 from modelyard.entrypoints.mlflow.routes import all_routes
 from modelyard.entrypoints.operator.routes import OperatorRoutes
 from modelyard.entrypoints.request import Installation
-from modelyard.entrypoints.web.site import create_site
 from modelyard.entrypoints.worker.catalogue import create_worker
 from modelyard.migrations.upgrade import check_revision
 from modelyard.platform.background import end_at_the_latest, wait_for_signal
 from modelyard.platform.checkpoints import Checkpointer
 from modelyard.platform.crypto import open_server_key
 from modelyard.platform.database import open_database
+from modelyard.platform.hosts import admits_hosts_of
 from modelyard.platform.http import (
     KEEP_ALIVE_SECONDS,
     Asgi,
@@ -37,6 +38,7 @@ from modelyard.platform.http import (
     as_asgi,
     protocol_with,
 )
+from modelyard.platform.late import LateApplication
 from modelyard.platform.settings import Settings
 from modelyard.platform.storage.opening import open_blob_store
 from modelyard.platform.telemetry import configure_logging
@@ -46,6 +48,8 @@ from modelyard.subscriptions import SUBSCRIPTIONS
 SWITCH_INTERVAL_S = 0.0005
 # After requests in flight had their time, so long for the rest of stopping.
 LAST_RESORT_S = 30
+
+REST_PREFIX = b"/api/v4/"
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +67,8 @@ def create_app(installation: Installation) -> tuple[Asgi, Match]:
         UndeclaredRouteError: a route says nothing about who may use it.
     """
     dispatcher = Dispatcher(installation, all_routes())
-    site = create_site(installation)
+    rest = LateApplication("modelyard.entrypoints.rest.app", "create_rest", [installation])
+    site = LateApplication("modelyard.entrypoints.web.site", "create_site", [installation])
     checks = {"schema": lambda: check_revision(installation.database), "store": installation.store.check}
     operator = OperatorRoutes(installation, installation.observer.meter, checks=checks)
 
@@ -72,25 +77,44 @@ def create_app(installation: Installation) -> tuple[Asgi, Match]:
 
     async def streams_and_the_rest(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await _lifespan(installation, receive, send)
+            await _lifespan(installation, (rest, site), receive, send)
             return
-        stream = dispatcher.find_stream(scope["method"], scope.get("raw_path") or scope["path"].encode())
-        await (stream or site)(scope, receive, send)
+        raw_path = scope.get("raw_path") or scope["path"].encode()
+        stream = dispatcher.find_stream(scope["method"], raw_path)
+        # The bare MLflow address of a project is a page, for people who open what the client printed.
+        is_rest = raw_path.startswith(REST_PREFIX) and split_address(raw_path) is None
+        await (stream or (rest if is_rest else site))(scope, receive, send)
 
-    return installation.observer.around(as_asgi(match, streams_and_the_rest)), match
+    return installation.observer.around(
+        as_asgi(match, streams_and_the_rest, admits_hosts_of(installation.settings))
+    ), match
 
 
-async def _lifespan(installation: Installation, receive: Receive, send: Send) -> None:
+async def _lifespan(installation: Installation, late: Sequence[LateApplication], receive: Receive, send: Send) -> None:
     """Start with the server; end after its last request."""
+    building: asyncio.Task[None] | None = None
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
             installation.lane.start(asyncio.get_running_loop())
+            building = asyncio.create_task(_build(late))
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
+            if building is not None:
+                await building
             await asyncio.to_thread(close, installation)
             await send({"type": "lifespan.shutdown.complete"})
             return
+
+
+async def _build(late: Sequence[LateApplication]) -> None:
+    """Make REST and pages ready while the server listens already; without them there is no server."""
+    try:
+        for application in late:
+            await asyncio.to_thread(application.build)
+    except Exception:  # edge: whatever it is, the server stops because of it
+        log.critical("A part of the server cannot be loaded, so it stops.", exc_info=True)
+        signal.raise_signal(signal.SIGTERM)
 
 
 def close(installation: Installation) -> None:
@@ -131,7 +155,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http=protocol_with(match, installation.observer.direct),
+        http=protocol_with(match, installation.observer.direct, admits_hosts_of(settings)),
         ws="none",
         log_config=None,
         access_log=False,

@@ -3,27 +3,28 @@
 import dataclasses
 import importlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import typer.main
 
 import dev
 from modelyard.domains.namespaces.access import Ability
 from modelyard.domains.tracking.search.parser import parse_filter, parse_order
 from modelyard.domains.tracking.search.vocabulary import CANDIDATES
-from modelyard.entrypoints.cli.main import app
+from modelyard.entrypoints.cli.main import every_command
 from modelyard.entrypoints.mlflow.routes import all_routes
 from modelyard.platform.errors import Invalid
 from modelyard.platform.settings import PREFIX, declarations
 from tests.architecture.documents import ROOT, Document, document, documents
+from tools.command_reference import commands_below, written_page
 from tools.house.sources import project_files
 
 COMMANDS = "docs/reference/command-line.md"
 EVENTS = "docs/reference/events.md"
-MLFLOW = "docs/reference/mlflow.md"
+MLFLOW = "docs/reference/mlflow-routes.md"
+MONITORING = "docs/how-to/monitor.md"
 PERMISSIONS = "docs/reference/permissions.md"
 SEARCH = "docs/reference/search-language.md"
 SETTINGS = "docs/reference/settings.md"
@@ -38,21 +39,7 @@ EXTENSIONS = (".py", ".md", ".toml", ".json", ".c", ".html", ".css", ".js")
 every_document = pytest.mark.parametrize("text", documents(), ids=lambda text: text.path)
 
 
-def group_of(command: object) -> dict[str, Any]:
-    """The subcommands of a command, none for one that has its own work."""
-    return dict(getattr(command, "commands", {}))
-
-
-def commands_below(command: object, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every command that does something, by the words that call it."""
-    subcommands = group_of(command)
-    if not subcommands:
-        yield path, command
-    for name, subcommand in subcommands.items():
-        yield from commands_below(subcommand, (*path, name))
-
-
-THE_COMMANDS = dict(commands_below(typer.main.get_command(app)))
+THE_COMMANDS = dict(commands_below(every_command()))
 
 
 def options_of(command: Any) -> set[str]:  # noqa: ANN401  # typer's own class, which it does not publish
@@ -176,14 +163,8 @@ def family_of(path: str) -> str:
     return "/".join(parts[:2])
 
 
-@pytest.mark.parametrize("words", sorted(THE_COMMANDS), ids=" ".join)
-def test_every_command_and_option_has_its_reference(words: tuple[str, ...]) -> None:
-    text = told(COMMANDS)
-    title = f"## `modelyard {' '.join(words)}"
-    sections = [section for section in re.split(r"^(?=## )", text, flags=re.MULTILINE) if section.startswith(title)]
-    assert sections, f"{COMMANDS} has no section {title}`."
-    missing = [option for option in options_of(THE_COMMANDS[words]) - {"--help"} if f"`{option}" not in sections[0]]
-    assert not missing, f"{COMMANDS}, {title}`: {missing} are not explained."
+def test_every_command_and_option_has_its_reference() -> None:
+    assert told(COMMANDS) == written_page(), f"{COMMANDS} is old; run `python -m tools.command_reference`."
 
 
 def events() -> list[type]:
@@ -206,6 +187,13 @@ def test_every_event_has_its_reference(event: type) -> None:
     fields = {field.name for field in dataclasses.fields(event)}
     named = set(re.findall(r"`(\w+)`", rows[0])) - {event.__name__}
     assert named == fields, f"{EVENTS}, {event.__name__}: fields are {sorted(fields)}, the page has {sorted(named)}."
+
+
+def test_every_figure_has_its_line_in_the_guide() -> None:
+    exposition = (ROOT / "src/modelyard/entrypoints/operator/exposition.py").read_text(encoding="utf-8")
+    exposed = {name.removesuffix("_total") for name in re.findall(r'"(modelyard_\w+)"', exposition)}
+    told_of = {name.removesuffix("_total") for name in re.findall(r"`(modelyard_\w+)`", told(MONITORING))}
+    assert exposed == told_of, f"{MONITORING} has other figures than /metrics: {sorted(exposed ^ told_of)}"
 
 
 def test_every_fragment_of_the_changelog_says_its_kind() -> None:

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from modelyard.domains.packages.tables import Blob, Package
+from modelyard.platform.errors import Busy
 from modelyard.platform.settings import MEBIBYTE, Settings
 from tests.behaviour.artifact_client import Artifacts, create_run
 from tests.conftest import LiveServer, World
@@ -86,6 +87,18 @@ def test_a_client_that_goes_away_leaves_nothing(artifacts: Artifacts) -> None:
             time.sleep(0.2)
     time.sleep(0.5)
     assert_nothing_is_left(artifacts)
+
+
+def test_a_full_disk_can_be_read_and_emptied(artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full() -> None:
+        raise Busy("full")
+
+    artifacts.put("x", b"x")
+    monkeypatch.setattr(artifacts.live.installation.database, "check_room", full)
+    assert artifacts.put("y", b"y").status_code == 429
+    assert artifacts.get("x").content == b"x"
+    assert artifacts.ask("DELETE", artifacts.at("x")).status_code == 200
+    assert artifacts.listed() == []
 
 
 def test_a_full_disk_is_said_before_a_byte_is_sent(

@@ -2,7 +2,7 @@ import json
 
 from benchmarks import race, report
 from benchmarks.contenders import CONTENDERS
-from benchmarks.samples import Measure, Quiet, Samples
+from benchmarks.samples import Gauge, Measure, Samples, Turn
 
 RATE = Measure("W2.16.rate", "W2 log-metric, 16 conn", "req/s", is_better_higher=True)
 FULL = [contender for contender in CONTENDERS if contender.name in {"modelyard-full", "mlflow-4w"}]
@@ -14,7 +14,7 @@ def _samples() -> Samples:
         samples.add(RATE, "modelyard-full", value)
     samples.add(RATE, "mlflow-4w", 97.31)
     samples.add_failure(RATE, "mlflow-4w", "3 requests failed; the first: 500 database is locked")
-    samples.gauges.append(Quiet("W2", "mlflow-4w", 33, 34))
+    samples.turns.append(Turn("W2", "mlflow-4w", Gauge(33, 0.25), Gauge(34, 4)))
     return samples
 
 
@@ -34,7 +34,8 @@ def test_failures_are_told_in_the_servers_words() -> None:
 def test_a_disturbed_turn_is_named() -> None:
     samples = _samples()
     assert "No turn was disturbed" in report.noise(samples)
-    samples.gauges.append(Quiet("W3", "modelyard-full", 33, 90))
+    assert "to disk 0.25 to 4 ms (median 2.12)" in report.noise(samples)
+    samples.turns.append(Turn("W3", "modelyard-full", Gauge(33, 0.25), Gauge(90, 0.3)))
     assert "Disturbed turns: W3 (modelyard-full)." in report.noise(samples)
 
 

@@ -43,6 +43,11 @@ class Policy:
     is_public: bool = False
     reason: str = ""
 
+    @property
+    def is_declared(self) -> bool:
+        """Whether it says anything: an ability, or the reason why none is asked for."""
+        return self.ability is not None or bool(self.reason)
+
 
 def public(reason: str) -> Policy:
     """Open to anybody, with the reason why that is right."""

@@ -5,7 +5,7 @@ What users uploaded is never shown by a browser on this origin: always an attach
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -27,8 +27,11 @@ HARMLESS: Headers = [
 ]
 
 
-class Disconnected(Exception):
-    """The client went away before its request was complete; there is nobody to answer."""
+class Disconnected(Invalid):
+    """The client went away before its request was complete; what is answered reaches nobody."""
+
+    def __init__(self) -> None:
+        super().__init__("The body of this request ended before it was complete.")
 
 
 # Uploads
@@ -165,45 +168,63 @@ def _attachment(path: str) -> bytes:
 
 
 async def send_file(store: BlobStore, file: StoredFile, scope: Scope, receive_message: Receive, send: Send) -> None:
-    """Answer a GET or HEAD with a file; stops early when the client goes away.
+    """Answer a GET or HEAD with a file.
 
     Raises:
-        MissingBlobError: the store does not have its bytes; nothing was sent yet.
+        MissingBlobError, Busy: the store does not give its bytes; nothing was sent yet.
     """
-    answer = answer_for(file, headers_of(scope))
-    span = answer.span or (0, 0)
-    if scope["method"] == "HEAD":
-        span = (0, 0)
-    if span[1] - span[0] > CHUNK_BYTES:
-        await _send_in_pieces(store.chunks(file.sha256, span), answer, span[1] - span[0], receive_message, send)
-        return
-    body = await in_thread(lambda: b"".join(store.chunks(file.sha256, span))) if span[0] < span[1] else b""
-    if len(body) < span[1] - span[0]:
+    download = await prepare_download(store, file, scope["method"], headers_of(scope))
+    await download.send(receive_message, send)
+
+
+async def prepare_download(store: BlobStore, file: StoredFile, method: str, asked: Mapping[str, str]) -> "Download":
+    """An answer with a file, whose first bytes have been read: that they are missing is still an error like others.
+
+    Raises:
+        MissingBlobError, Busy
+    """
+    answer = answer_for(file, asked)
+    start, stop = (0, 0) if method == "HEAD" or answer.span is None else answer.span
+    chunks = store.chunks(file.sha256, (start, stop))
+    if stop - start > CHUNK_BYTES:
+        stream = pieces(chunks)
+        first = await anext(stream, b"")
+        _check_piece(first)
+        return Download(answer, first, stream, stop - start - len(first))
+    body = await in_thread(lambda: b"".join(chunks)) if start < stop else b""
+    if len(body) < stop - start:
         raise MissingBlobError
-    await _start(send, answer)
-    await send({"type": "http.response.body", "body": body})
+    return Download(answer, body, None, 0)
 
 
-async def _send_in_pieces(
-    chunks: Generator[bytes, None, None], answer: Answer, left: int, receive_message: Receive, send: Send
-) -> None:
-    stream = pieces(chunks)
-    gone = asyncio.ensure_future(_gone(receive_message))
-    try:
-        # The first piece is read before the status is said, so that bytes that are missing are an error like others.
-        piece = await anext(stream, b"")
-        _check_piece(piece)
-        await _start(send, answer)
-        while not gone.done():
-            left -= len(piece)
-            await send({"type": "http.response.body", "body": piece, "more_body": left > 0})
-            if left <= 0:
-                return
-            piece = await anext(stream, b"")
-            _check_piece(piece)
-    finally:
-        gone.cancel()
-        await stream.aclose()
+@dataclass(frozen=True)
+class Download:
+    """An answer that is ready to be sent: its first bytes, and where the others come from."""
+
+    answer: Answer
+    first: bytes
+    stream: AsyncGenerator[bytes, None] | None
+    left_bytes: int
+
+    async def send(self, receive_message: Receive, send: Send) -> None:
+        """Send it; ends early when the client goes away."""
+        await send({"type": "http.response.start", "status": self.answer.status, "headers": self.answer.headers})
+        await send({"type": "http.response.body", "body": self.first, "more_body": self.stream is not None})
+        if self.stream is not None:
+            await self._send_stream(self.stream, receive_message, send)
+
+    async def _send_stream(self, stream: AsyncGenerator[bytes, None], receive_message: Receive, send: Send) -> None:
+        left = self.left_bytes
+        gone = asyncio.ensure_future(_gone(receive_message))
+        try:
+            while left > 0 and not gone.done():
+                piece = await anext(stream, b"")
+                _check_piece(piece)
+                left -= len(piece)
+                await send({"type": "http.response.body", "body": piece, "more_body": left > 0})
+        finally:
+            gone.cancel()
+            await stream.aclose()
 
 
 async def _gone(receive_message: Receive) -> None:
@@ -216,7 +237,3 @@ def _check_piece(piece: bytes) -> None:
     """A blob that is shorter than its row says is as bad as a missing one."""
     if not piece:
         raise MissingBlobError
-
-
-async def _start(send: Send, answer: Answer) -> None:
-    await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})

@@ -25,6 +25,11 @@ class ServerKey:
         return hmac.new(self._secret, purpose.encode() + b"\0" + message, hashlib.sha256).hexdigest()
 
 
+def key_id(key: ServerKey) -> str:
+    """A name for a key that says nothing about it."""
+    return key.digest("", purpose="key id")[:16]
+
+
 def same(left: str, right: str) -> bool:
     """Equality that takes as long for a near miss as for a far one."""
     return hmac.compare_digest(left.encode(), right.encode())

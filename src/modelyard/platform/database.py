@@ -136,6 +136,14 @@ class Database:
             yield session
 
     @contextmanager
+    def snapshot(self) -> Iterator[Session]:
+        """A reading session all of whose queries see one moment, on PostgreSQL, too."""
+        with self.read() as session:
+            if not self.is_sqlite:
+                session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+            yield session
+
+    @contextmanager
     def write(self, *, changes_access: bool = True, uses_reserve: bool = False) -> Iterator[Session]:
         """A session whose work is committed when the block ends, and undone when it raises.
 

@@ -21,7 +21,11 @@ class Forbidden(ModelyardError):
 
 
 class InsufficientScope(Forbidden):
-    """The actor may do it, but the token they use may not."""
+    """The actor may do it, but the token they use may not. `scopes` are those that would do."""
+
+    def __init__(self, message: str, *, scopes: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.scopes = scopes
 
 
 class NotFound(ModelyardError):

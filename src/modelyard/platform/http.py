@@ -19,6 +19,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import Server, ServerState
 
+from modelyard.platform.hosts import Admits
 from modelyard.platform.telemetry import Facts
 
 Headers = list[tuple[bytes, bytes]]
@@ -90,15 +91,33 @@ Observe = Callable[[Direct, Call, int, float], None]
 """Hears of every direct request after its answer: what it was, its status, and its seconds."""
 
 
-def as_asgi(match: Match, fallback: Asgi) -> Asgi:
-    """An ASGI application that serves direct routes itself and leaves the others to `fallback`."""
+def _refuse_host(call: Call) -> None:
+    call.reply(
+        421, b"This server does not answer to the host name of this request.\n", [(b"content-type", b"text/plain")]
+    )
+
+
+# In the place of the route that a request with a foreign host name asked for.
+WRONG_HOST = Direct(_refuse_host, 0, _refuse_host, "wrong host")
+
+
+def any_host(_headers: Headers) -> bool:
+    """For servers that somebody else guards."""
+    return True
+
+
+def as_asgi(match: Match, fallback: Asgi, admits: Admits = any_host) -> Asgi:
+    """An ASGI application that serves direct routes itself and leaves the others to `fallback`.
+
+    `admits` tells from a request's headers whether its host name is one of ours.
+    """
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await fallback(scope, receive, send)
             return
         raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
-        direct = match(scope["method"], raw_path)
+        direct = match(scope["method"], raw_path) if admits(scope["headers"]) else WRONG_HOST
         if direct is None:
             await fallback(scope, receive, send)
         else:
@@ -195,6 +214,7 @@ class HttpProtocol(HttpToolsProtocol):
     """uvicorn's protocol with direct routes, and deadlines for headers and bodies, which uvicorn has not."""
 
     match: Match = staticmethod(lambda _method, _path: None)
+    admits: Admits = staticmethod(any_host)
     observe: Observe = staticmethod(lambda _direct, _call, _status, _seconds: None)
 
     def __init__(
@@ -251,6 +271,9 @@ class HttpProtocol(HttpToolsProtocol):
         raw_path, _, query = self.url.partition(b"?")
         method = self.parser.get_method().decode("ascii")
         direct = None if self.expect_100_continue else type(self).match(method, raw_path)
+        if not type(self).admits(self.headers):
+            # A client that waits to be told to send its body is answered by the ASGI application, which asks again.
+            direct = None if self.expect_100_continue else WRONG_HOST
         self.deadline = self.loop.time() + BODY_GRACE_SECONDS
         if direct is None or self.parser.should_upgrade() or self.parser.get_http_version() != "1.1":
             self._begin_scope()
@@ -333,9 +356,12 @@ def _nowhere(_status: int, _body: bytes, _headers: Headers) -> None:
     """Where a call answers before it has a cycle."""
 
 
-def protocol_with(match: Match, observe: Observe = HttpProtocol.observe) -> type[HttpProtocol]:
-    """The protocol class of a server with these direct routes."""
-    return type("DirectHttpProtocol", (HttpProtocol,), {"match": staticmethod(match), "observe": staticmethod(observe)})
+def protocol_with(
+    match: Match, observe: Observe = HttpProtocol.observe, admits: Admits = any_host
+) -> type[HttpProtocol]:
+    """The protocol class of a server with these direct routes, for requests with these host names."""
+    own = {"match": staticmethod(match), "observe": staticmethod(observe), "admits": staticmethod(admits)}
+    return type("DirectHttpProtocol", (HttpProtocol,), own)
 
 
 def event_loop_turn() -> Callable[..., object]:

@@ -26,9 +26,12 @@ class DataLock:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
+            holder = os.read(descriptor, 20).decode("ascii", "replace")
             os.close(descriptor)
+            process = f" (process {holder})" if holder.isdigit() else ""
             raise Conflict(
-                f"Another Modelyard server uses {self._path.parent}. Stop it, or choose another directory with --data."
+                f"Another Modelyard server{process} uses {self._path.parent}."
+                " Stop it, or choose another directory with --data."
             ) from None
         os.ftruncate(descriptor, 0)
         os.write(descriptor, str(os.getpid()).encode())
@@ -39,6 +42,21 @@ class DataLock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def is_locked(data: Path) -> bool:
+    """Whether a server uses the directory at this moment."""
+    try:
+        descriptor = os.open(data / LOCK_FILE, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def prepare_data_directory(data: Path) -> None:

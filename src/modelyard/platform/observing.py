@@ -69,6 +69,16 @@ class Observer:
                 log_request(facts, scope["method"], route, status, seconds, level=level)
 
 
+def under_route(template: str, application: Asgi) -> Asgi:
+    """`application`, whose requests count under this template."""
+
+    async def noted(scope: Scope, receive: Receive, send: Send) -> None:
+        scope[ROUTE_KEY] = template
+        await application(scope, receive, send)
+
+    return noted
+
+
 def _route(scope: Scope) -> str:
     """The template under which the request was found: never what the client wrote."""
     noted = scope.get(ROUTE_KEY)

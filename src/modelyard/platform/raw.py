@@ -4,12 +4,12 @@ SQL is written once with `?` for each value. Ordinary code uses `Database.read()
 """
 
 import functools
+import importlib
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Protocol
 
-import psycopg
 from sqlalchemy.orm import Session
 
 from modelyard.platform.database import Database
@@ -69,6 +69,9 @@ class RawWriter(RawTransaction, Protocol):
 
     def close(self) -> None: ...
 
+    def trouble(self, error: Exception) -> ModelyardError | None:
+        """What an error of the driver means; None when it is none of the driver's."""
+
 
 class SqliteWriter:
     """The hot lane's own connection to SQLite. Whoever uses it holds the pen."""
@@ -91,6 +94,12 @@ class SqliteWriter:
     def close(self) -> None:
         self._connection.close()
 
+    def trouble(self, error: Exception) -> ModelyardError | None:
+        if not isinstance(error, sqlite3.Error):
+            return None
+        is_away = isinstance(error, sqlite3.OperationalError)
+        return trouble(error, is_lost_race=isinstance(error, sqlite3.IntegrityError), is_away=is_away)
+
     def rows(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
         return self._connection.execute(sql, values).fetchall()
 
@@ -104,59 +113,18 @@ class SqliteWriter:
             self._connection.executemany(bulk.sqlite, rows)
 
 
-class PostgresqlWriter:
-    """The hot lane's own connection to PostgreSQL, opened again after it was lost."""
-
-    is_sqlite = False
-
-    def __init__(self, database: Database) -> None:
-        self._address = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        self._connection: psycopg.Connection[Row] | None = None
-
-    def begin(self) -> None:
-        if self._connection is None or self._connection.closed or self._connection.broken:
-            self._connection = psycopg.connect(self._address, autocommit=False, connect_timeout=5)
-
-    def commit(self) -> None:
-        self._open.commit()
-
-    def rollback(self) -> None:
-        if self._connection is None:
-            return
-        if self._connection.closed or self._connection.broken:
-            self._connection = None
-        else:
-            self._connection.rollback()
-
-    def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-
-    def rows(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
-        return self._open.execute(_percent(sql), values).fetchall()
-
-    def run(self, sql: str, values: Sequence[Value] = ()) -> int:
-        return self._open.execute(_percent(sql), values).rowcount
-
-    def insert_many(self, bulk: Bulk, rows: Sequence[Row]) -> None:
-        if rows:
-            columns = [list(column) for column in zip(*rows, strict=True)]
-            self._open.execute(bulk.postgresql.encode(), columns)
-
-    @property
-    def _open(self) -> "psycopg.Connection[Row]":
-        return cast("psycopg.Connection[Row]", self._connection)
-
-
 @functools.lru_cache(maxsize=1024)
-def _percent(sql: str) -> bytes:
+def percent(sql: str) -> bytes:
     """`sql` with PostgreSQL's placeholders; bytes, because the driver wants literal text otherwise."""
     return sql.replace("%", "%%").replace("?", "%s").encode()
 
 
 def open_writer(database: Database) -> RawWriter:
-    """The writer that fits the database."""
-    return SqliteWriter(database) if database.is_sqlite else PostgresqlWriter(database)
+    """The writer that fits the database. PostgreSQL's driver is loaded only where it is used."""
+    if database.is_sqlite:
+        return SqliteWriter(database)
+    writer: RawWriter = importlib.import_module("modelyard.platform.raw_postgresql").PostgresqlWriter(database)
+    return writer
 
 
 @functools.lru_cache(maxsize=4096)
@@ -174,20 +142,17 @@ def in_pieces(values: Iterable[Value], size: int = 500) -> list[list[Value]]:
 def read_rows(session: Session, sql: str, values: Sequence[Value] = ()) -> list[Row]:
     """All rows of a query written by hand, in an ordinary session."""
     connection = session.connection()
-    text = sql if connection.dialect.name == "sqlite" else _percent(sql).decode()
+    text = sql if connection.dialect.name == "sqlite" else percent(sql).decode()
     return [tuple(row) for row in connection.exec_driver_sql(text, tuple(values))]
 
 
-DRIVER_ERRORS = (sqlite3.Error, psycopg.Error)
-
-
-def trouble(error: Exception) -> ModelyardError:
+def trouble(error: Exception, *, is_lost_race: bool, is_away: bool) -> ModelyardError:
     """A driver's failure in the product's words. Nothing of the transaction it ended was kept."""
     text = str(error).lower()
-    if "full" in text or "no space" in text:
+    if "disk is full" in text or "no space" in text:
         return Busy("The server's disk is full; nothing was changed. Ask its operator to make room.", retry_after_s=10)
-    if isinstance(error, (sqlite3.IntegrityError, psycopg.IntegrityError, psycopg.errors.DeadlockDetected)):
+    if is_lost_race:
         return Conflict("Somebody else wrote the same thing, or deleted what this belongs to. Look again.")
-    if isinstance(error, (sqlite3.OperationalError, psycopg.OperationalError)):
+    if is_away:
         return Busy("The database is away; nothing was changed. Try again in a moment.", retry_after_s=2)
     return Unavailable("The database failed in a way that is not expected. The server's log has the details.")

@@ -1,3 +1,4 @@
+import json
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -6,7 +7,15 @@ from sqlalchemy import update
 
 from modelyard.domains.packages import sweeping
 from modelyard.domains.packages.contents import GENERIC, PackageName, ensure_package, put_file, remove_files
-from modelyard.domains.packages.sweeping import Damage, Sweeper, Swept, scrub
+from modelyard.domains.packages.sweeping import (
+    BETWEEN_LOOKS,
+    REMOVE_ORPHANS,
+    Damage,
+    Swept,
+    remove_orphans,
+    scrub,
+    sweep,
+)
 from modelyard.domains.packages.tables import Blob, Package, Upload
 from modelyard.domains.packages.uploads import Target, begin_upload
 from modelyard.platform.clock import now
@@ -14,6 +23,8 @@ from modelyard.platform.database import Database
 from modelyard.platform.storage.blobs import BlobStore
 from modelyard.platform.storage.digests import StoredBlob
 from modelyard.platform.storage.local import LocalBlobs
+from modelyard.platform.tasks.tables import TaskRow
+from tests.blob_stores import stored
 from tests.conftest import World
 
 NAME = PackageName(GENERIC, "ml_candidate_1", "-")
@@ -63,53 +74,68 @@ def test_bytes_without_a_file_go_after_a_day_and_two_looks(
 ) -> None:
     put(database, store, world, "kept", b"12345")
     put(database, store, world, "removed", b"123")
-    put(database, store, world, "twin", b"123")
-    sweeper = Sweeper(database, store)
+    removed = put(database, store, world, "twin", b"123").sha256
     remove(database, "removed")
     calendar.after(25)
-    assert sweeper.look() == Swept(blobs=0, interrupted=0, uploads=0)
-    calendar.after(2)
-    assert sweeper.look().blobs == 0, "another file has the same bytes"
+    assert sweep(database, store) == Swept(interrupted=0, uploads=0, orphans=[]), "another file has the same bytes"
     remove(database, "twin")
-    calendar.after(1)
-    assert sweeper.look().blobs == 0, "the first look without a row"
-    calendar.after(0.5)
-    assert sweeper.look().blobs == 0, "too soon after the first look"
-    calendar.after(1)
-    assert sweeper.look().blobs == 1
+    assert sweep(database, store).orphans == [removed]
+    assert sizes(store) == [3, 5]
+    with database.read() as session:
+        task = session.query(TaskRow).one()
+        assert (task.kind, task.run_at) == (REMOVE_ORPHANS, calendar() + BETWEEN_LOOKS)
+        assert json.loads(task.payload) == [removed]
+    assert remove_orphans(database, store, [removed]) == 1
+    assert remove_orphans(database, store, [removed]) == 0, "a task may be done twice"
     assert sizes(store) == [5]
+
+
+def test_a_file_that_was_removed_just_now_can_be_put_again(
+    database: Database, store: BlobStore, world: World, calendar: Calendar
+) -> None:
+    put(database, store, world, "a", b"123")
+    remove(database, "a")
+    calendar.after(23)
+    assert sweep(database, store).orphans == []
+    with database.read() as session:
+        assert session.query(Blob).count() == 1
 
 
 def test_bytes_that_nobody_ever_referred_to_go(
     database: Database, store: BlobStore, world: World, calendar: Calendar
 ) -> None:
     put(database, store, world, "kept", b"12345")
-    orphan = store.writer()
-    orphan.write(b"1")
-    orphan.finish()
-    sweeper = Sweeper(database, store)
-    assert sweeper.look().blobs == 0
+    orphan = stored(store, b"1")
+    assert sweep(database, store).orphans == []
+    calendar.after(23)
+    assert sweep(database, store).orphans == [], "an upload that may still get its row"
     calendar.after(2)
-    assert sweeper.look().blobs == 0, "an upload that may still get its row"
-    calendar.after(24)
-    assert sweeper.look().blobs == 0
-    calendar.after(2)
-    assert sweeper.look().blobs == 1
-    assert sizes(store) == [5]
+    assert sweep(database, store).orphans == [orphan]
 
 
 def test_bytes_that_are_uploaded_again_between_two_looks_stay(
     database: Database, store: BlobStore, world: World, calendar: Calendar
 ) -> None:
-    put(database, store, world, "a", b"again")
+    again = put(database, store, world, "a", b"again").sha256
     remove(database, "a")
-    sweeper = Sweeper(database, store)
     calendar.after(30)
-    assert sweeper.look().blobs == 0
+    assert sweep(database, store).orphans == [again]
     put(database, store, world, "b", b"again")
-    calendar.after(2)
-    assert sweeper.look().blobs == 0
-    assert b"".join(store.chunks(put(database, store, world, "b", b"again").sha256)) == b"again"
+    assert remove_orphans(database, store, [again]) == 0
+    assert b"".join(store.chunks(again)) == b"again"
+
+
+def test_an_upload_that_has_no_row_yet_is_not_disturbed(
+    database: Database, store: BlobStore, world: World, calendar: Calendar
+) -> None:
+    again = put(database, store, world, "a", b"again").sha256
+    remove(database, "a")
+    calendar.after(30)
+    assert sweep(database, store).orphans == [again]
+    calendar.moment = now() + timedelta(hours=1)
+    stored(store, b"again")
+    assert remove_orphans(database, store, [again]) == 0
+    assert b"".join(store.chunks(again)) == b"again"
 
 
 def test_uploads_that_nobody_completed_are_swept_with_their_parts(
@@ -123,12 +149,11 @@ def test_uploads_that_nobody_completed_are_swept_with_their_parts(
         writer = store.part_writer(upload_id, 1)
         writer.write(b"x")
         writer.finish()
-    sweeper = Sweeper(database, store)
-    assert sweeper.look().uploads == 0
+    assert sweep(database, store).uploads == 0
     calendar.after(25)
     with database.write() as session:
         session.execute(update(Upload).where(Upload.upload_id == new).values(created_at=calendar()))
-    assert sweeper.look().uploads == 2
+    assert sweep(database, store).uploads == 2
     assert [upload_id for upload_id, _ in store.unfinished_uploads()] == [new]
 
 
@@ -136,9 +161,9 @@ def test_an_interrupted_upload_is_swept(database: Database, tmp_path: Path, cale
     store = LocalBlobs(tmp_path / "blobs", is_durable=True, reserve_bytes=0)
     store.writer().write(b"killed")
     calendar.after(23)
-    assert Sweeper(database, store).look().interrupted == 0
+    assert sweep(database, store).interrupted == 0
     calendar.after(2)
-    assert Sweeper(database, store).look().interrupted == 1
+    assert sweep(database, store).interrupted == 1
 
 
 def test_many_blobs_are_forgotten_by_portions(
@@ -149,15 +174,26 @@ def test_many_blobs_are_forgotten_by_portions(
         put(database, store, world, f"{number}", b"x" * number)
         if number % 2:
             remove(database, f"{number}")
-    sweeper = Sweeper(database, store)
-    swept = 0
-    for _ in range(4):
-        calendar.after(25)
-        swept += sweeper.look().blobs
-    assert swept == 5
+    calendar.after(25)
+    orphans = sweep(database, store).orphans
+    assert len(orphans) == 5
+    assert remove_orphans(database, store, orphans) == 5
     assert sizes(store) == [0, 2, 4, 6, 8]
     with database.read() as session:
         assert session.query(Blob).count() == 5
+
+
+def test_a_sweep_finds_no_more_than_one_task_can_remove(
+    database: Database, store: BlobStore, calendar: Calendar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeping, "MOST_ORPHANS", 3)
+    for number in range(5):
+        stored(store, b"x" * number)
+    calendar.after(25)
+    first = sweep(database, store).orphans
+    assert len(first) == 3
+    assert remove_orphans(database, store, first) == 3
+    assert len(sweep(database, store).orphans) == 2
 
 
 def test_a_scrub_finds_what_is_damaged_or_missing(database: Database, world: World, tmp_path: Path) -> None:

@@ -236,10 +236,10 @@ def test_the_parts_of_a_model_are_read(models: Models) -> None:
     assert {row.run_id is None for row in models.rows} == {True, False}
 
 
-def measured_on(row: LoggedModelRow, key: str, datasets: Sequence[OnDataset]) -> list[tuple[int, int, str, float]]:
+def measured_on(row: LoggedModelRow, key: str, datasets: Sequence[OnDataset]) -> list[tuple[int, int, str, int, float]]:
     return [
-        (-point.timestamp_ms, -point.step, point.run_id, point.value)
-        for point in row.metrics
+        (-point.timestamp_ms, -point.step, point.run_id, -number, point.value)
+        for number, point in enumerate(row.metrics)
         if point.key == key
         and (
             not datasets
@@ -285,7 +285,11 @@ def in_order(rows: list[LoggedModelRow], order: Sequence[ModelOrder], runs: dict
         if not metric:
             return attribute_of(row, entity)
         points = measured_on(row, metric, (key.dataset,) if key.dataset else ())
-        return min((at, step, runs[run_id], value) for at, step, run_id, value in points)[-1] if points else None
+        return (
+            min((at, step, runs[run_id], number, value) for at, step, run_id, number, value in points)[-1]
+            if points
+            else None
+        )
 
     def compared(left: LoggedModelRow, right: LoggedModelRow) -> int:
         for key in order:
@@ -304,7 +308,7 @@ def in_order(rows: list[LoggedModelRow], order: Sequence[ModelOrder], runs: dict
 ON_DATASETS = st.sampled_from([OnDataset("iris"), OnDataset("iris", "2"), OnDataset("wine", "1"), OnDataset("none")])
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(
     st.none()
     | conditions(

@@ -19,9 +19,7 @@ def location(live: LiveServer, path: str) -> tuple[int, str]:
 
 
 def test_the_mlflow_address_leads_a_browser_to_the_page_that_reads_the_fragment(live: LiveServer, world: World) -> None:
-    status, target = location(live, f"/api/v4/projects/{world.project_id}/ml/mlflow/")
-    assert (status, target) == (307, f"/-/mlflow?project={world.project_id}")
-    assert location(live, target)[0] == 200
+    assert location(live, f"/api/v4/projects/{world.project_id}/ml/mlflow/") == (200, "")
 
 
 def test_a_link_asks_strangers_to_sign_in_and_says_nothing(live: LiveServer, world: World) -> None:
@@ -29,7 +27,7 @@ def test_a_link_asks_strangers_to_sign_in_and_says_nothing(live: LiveServer, wor
         CreateCandidate(world.project_id, 0, hex_id(), "brave", "me", None, 1, 1, {"mlflow.runName": "brave"})
     )
     assert isinstance(made, CandidateInfo)
-    known = location(live, f"/-/mlflow/open?run={made.place.run_id}")
-    unknown = location(live, f"/-/mlflow/open?run={'0' * 32}")
+    known = location(live, f"/-/mlflow?address=/experiments/0/runs/{made.place.run_id}")
+    unknown = location(live, f"/-/mlflow?address=/experiments/0/runs/{'0' * 32}")
     assert known[0] == unknown[0] == 303
     assert known[1].startswith("/users/sign_in")

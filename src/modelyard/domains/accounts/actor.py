@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from modelyard.platform.errors import InsufficientScope
+
 
 class Scope(StrEnum):
     """What a token may be used for. A scope narrows what its user may do; it never widens it."""
@@ -21,6 +23,10 @@ SENTENCES = {
     Scope.READ_REGISTRY: "Read models, versions and packages, and download their files.",
     Scope.WRITE_REGISTRY: "Create models, versions and packages, upload their files, and read them.",
 }
+
+
+READING = frozenset({Scope.API, Scope.READ_API})
+WRITING = frozenset({Scope.API})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +54,23 @@ class Actor:
 ANONYMOUS = Actor(user_id=None)
 # Background work and the operator's command line; may do everything.
 SYSTEM = Actor(user_id=None, username="modelyard", is_administrator=True)
+
+
+def out_of_scope(deed: str, scopes: frozenset[Scope]) -> InsufficientScope:
+    """The error that says what a token lacks for a deed, worded as the end of "may not …"."""
+    enough = tuple(scope for scope in Scope if scope in scopes)
+    return InsufficientScope(
+        f"This access token may not {deed}: it needs the scope {' or '.join(enough)}.", scopes=enough
+    )
+
+
+def require_scope(actor: Actor, scopes: frozenset[Scope], deed: str) -> None:
+    """Go on only if the token in use has one of the scopes; a browser session reaches everywhere.
+
+    For what belongs to no group or project; there `namespaces.access.require` asks for the scope too.
+
+    Raises:
+        InsufficientScope
+    """
+    if actor.scopes is not None and not actor.scopes & scopes:
+        raise out_of_scope(deed, scopes)

@@ -11,7 +11,19 @@ class UserCreated:
 
 
 @dataclass(frozen=True)
+class UserChanged:
+    actor_id: int | None
+    user_id: int
+
+
+@dataclass(frozen=True)
 class UserBlocked:
+    actor_id: int | None
+    user_id: int
+
+
+@dataclass(frozen=True)
+class UserUnblocked:
     actor_id: int | None
     user_id: int
 

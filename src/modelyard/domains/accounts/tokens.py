@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, func, not_, select
 from sqlalchemy.orm import Session
 
-from modelyard.domains.accounts.actor import Actor, Scope
+from modelyard.domains.accounts.actor import READING, WRITING, Actor, Scope, require_scope
 from modelyard.domains.accounts.events import TokenCreated, TokenRevoked
 from modelyard.domains.accounts.tables import AccessToken, User
 from modelyard.platform.clock import now
@@ -18,6 +18,7 @@ from modelyard.platform.ids import looks_like_secret, new_secret
 
 LAST_USE_GRAIN = timedelta(minutes=10)
 PURPOSE = "access token"
+MOST_OF_ONE_USER = 10_000
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ def create_personal_token(
     *,
     name: str,
     scopes: Iterable[str],
+    description: str = "",
     expires_at: datetime | None = None,
     user: User | None = None,
     lifetime: Lifetime = Lifetime(),  # frozen
@@ -58,8 +60,8 @@ def create_personal_token(
         raise Unauthenticated("Sign in first.")
     if owner_id != actor.user_id and not actor.is_administrator:
         raise Forbidden("Only an administrator can make tokens for others.")
-    if actor.is_bot:
-        raise Forbidden("The token of a project or group cannot make personal tokens.")
+    if actor.is_bot or (user is not None and user.kind != "human"):
+        raise Forbidden("Personal tokens are for people; a project or group has access tokens of its own.")
     return issue_token(
         session,
         actor,
@@ -68,6 +70,7 @@ def create_personal_token(
         kind="pat",
         name=name,
         scopes=scopes,
+        description=description,
         expires_at=expires_at,
         lifetime=lifetime,
     )
@@ -84,13 +87,13 @@ def issue_token(
     scopes: Iterable[str],
     expires_at: datetime | None,
     lifetime: Lifetime,
+    description: str = "",
 ) -> NewToken:
     """Write the token of a user for whom the caller has checked that the actor may."""
+    require_scope(actor, WRITING, "make tokens")
     if not name.strip():
         raise Invalid("A token needs a name, so that you know later what uses it.")
     chosen = checked_scopes(scopes)
-    if actor.scopes is not None and Scope.API not in actor.scopes:
-        raise Forbidden("A token with the scope api is needed to make tokens.")
     secret = new_secret(kind)
     token = AccessToken(
         digest=key.digest(secret, purpose=PURPOSE),
@@ -98,6 +101,7 @@ def issue_token(
         user_id=user_id,
         created_by_id=actor.user_id,
         name=name.strip()[:255],
+        description=description,
         scopes=" ".join(chosen),
         created_at=now(),
         expires_at=checked_expiry(expires_at, lifetime),
@@ -175,27 +179,90 @@ def note_token_use(session: Session, token_id: int) -> None:
         token.last_used_at = now()
 
 
-def personal_tokens_of(session: Session, actor: Actor, *, user_id: int | None = None) -> list[AccessToken]:
-    """The actor's own personal tokens, newest first; an administrator may ask for those of `user_id`.
+@dataclass(frozen=True)
+class TokenFilter:
+    """Which tokens a list shows. `is_active` means neither revoked nor expired."""
+
+    search: str = ""
+    revoked: bool | None = None
+    is_active: bool | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    used_after: datetime | None = None
+    used_before: datetime | None = None
+    expires_after: datetime | None = None
+    expires_before: datetime | None = None
+
+
+def token_conditions(wanted: TokenFilter) -> list[ColumnElement[bool]]:
+    """A filter as conditions on `AccessToken`."""
+    bounds = (
+        (AccessToken.created_at, wanted.created_after, wanted.created_before),
+        (AccessToken.last_used_at, wanted.used_after, wanted.used_before),
+        (AccessToken.expires_at, wanted.expires_after, wanted.expires_before),
+    )
+    conditions = [column > after for column, after, _ in bounds if after is not None]
+    conditions += [column < before for column, _, before in bounds if before is not None]
+    if wanted.search:
+        conditions.append(func.lower(AccessToken.name).contains(wanted.search.lower(), autoescape=True))
+    if wanted.revoked is not None:
+        conditions.append(AccessToken.revoked_at.is_not(None) if wanted.revoked else AccessToken.revoked_at.is_(None))
+    if wanted.is_active is not None:
+        active = and_(AccessToken.revoked_at.is_(None), AccessToken.expires_at > now())
+        conditions.append(active if wanted.is_active else not_(active))
+    return conditions
+
+
+def search_personal_tokens(
+    session: Session,
+    actor: Actor,
+    wanted: TokenFilter = TokenFilter(),
+    *,
+    user_id: int | None = None,
+    limit: int = 20,
+    offset: int = 0,
+) -> tuple[list[AccessToken], int]:
+    """The actor's personal tokens that match, newest first, and how many there are in all.
+
+    For an administrator everybody's, or those of `user_id`.
 
     Raises:
-        Forbidden, Unauthenticated
+        Forbidden, InsufficientScope, Unauthenticated
     """
-    owner_id = user_id if user_id is not None else actor.user_id
-    if owner_id is None:
-        raise Unauthenticated("Sign in first.")
-    if owner_id != actor.user_id and not actor.is_administrator:
+    if user_id is None and not actor.is_administrator:
+        user_id = actor.user_id
+        if user_id is None:
+            raise Unauthenticated("Sign in first.")
+    if user_id != actor.user_id and not actor.is_administrator:
         raise Forbidden("You can see your own tokens only.")
-    chosen = select(AccessToken).where(AccessToken.user_id == owner_id, AccessToken.kind == "pat")
-    return list(session.scalars(chosen.order_by(AccessToken.id.desc())))
+    require_scope(actor, READING, "list tokens")
+    chosen = select(AccessToken).where(AccessToken.kind == "pat", *token_conditions(wanted))
+    if user_id is not None:
+        chosen = chosen.where(AccessToken.user_id == user_id)
+    total = session.scalar(select(func.count()).select_from(chosen.subquery())) or 0
+    return list(session.scalars(chosen.order_by(AccessToken.id.desc()).limit(limit).offset(offset))), total
+
+
+def personal_tokens_of(session: Session, actor: Actor, *, user_id: int | None = None) -> list[AccessToken]:
+    """All personal tokens of the actor, or of `user_id` for an administrator, newest first.
+
+    Raises:
+        Forbidden, InsufficientScope, Unauthenticated
+    """
+    if actor.user_id is None and user_id is None:
+        raise Unauthenticated("Sign in first.")
+    rows, _ = search_personal_tokens(session, actor, user_id=user_id or actor.user_id, limit=MOST_OF_ONE_USER)
+    return rows
 
 
 def get_personal_token(session: Session, actor: Actor, token_id: int) -> AccessToken:
-    """One of the actor's own tokens; any personal token for an administrator.
+    """One of the actor's own tokens; any personal token for an administrator. A token may always look at itself.
 
     Raises:
-        NotFound
+        InsufficientScope, NotFound
     """
+    if token_id != actor.token_id:
+        require_scope(actor, READING, "see other tokens")
     token = session.get(AccessToken, token_id)
     may_see = token is not None and (token.user_id == actor.user_id or (actor.is_administrator and token.kind == "pat"))
     if token is None or not may_see:
@@ -204,7 +271,48 @@ def get_personal_token(session: Session, actor: Actor, token_id: int) -> AccessT
 
 
 def revoke_token(session: Session, actor: Actor, token: AccessToken) -> None:
-    """End a token that the actor was allowed to fetch. Revoking twice is the same."""
+    """End a token that the actor was allowed to fetch. Revoking twice is the same; a token may always end itself.
+
+    Raises:
+        InsufficientScope
+    """
+    if token.id != actor.token_id:
+        require_scope(actor, WRITING, "revoke other tokens")
     if token.revoked_at is None:
         token.revoked_at = now()
         publish(session, TokenRevoked(actor.user_id, token.id, token.user_id))
+
+
+def replace_token(
+    session: Session,
+    actor: Actor,
+    key: ServerKey,
+    token: AccessToken,
+    *,
+    expires_at: datetime | None = None,
+    lifetime: Lifetime = Lifetime(),  # frozen
+) -> NewToken:
+    """End a token that the actor was allowed to fetch, and make another one like it.
+
+    Raises:
+        InsufficientScope
+        Invalid: it has ended already, or the date.
+    """
+    # Two who do this at the same time wait here for each other, and the second finds the token ended.
+    ended = session.scalars(select(AccessToken.revoked_at).where(AccessToken.id == token.id).with_for_update()).one()
+    if ended is not None or token.expires_at <= now():
+        raise Invalid("This token has been revoked or has expired. Make a new one instead.")
+    made = issue_token(
+        session,
+        actor,
+        key,
+        user_id=token.user_id,
+        kind=token.kind,
+        name=token.name,
+        scopes=token.scopes.split(),
+        description=token.description,
+        expires_at=expires_at,
+        lifetime=lifetime,
+    )
+    revoke_token(session, actor, token)
+    return made

@@ -1,12 +1,16 @@
 """Users: made by an administrator or through the first sign-up link, changed by themselves."""
 
 import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, delete, func, or_, select
 from sqlalchemy.orm import Session
 
-from modelyard.domains.accounts.actor import Actor
-from modelyard.domains.accounts.events import UserBlocked, UserCreated
+from modelyard.domains.accounts.actor import READING, WRITING, Actor, require_scope
+from modelyard.domains.accounts.events import UserBlocked, UserChanged, UserCreated, UserUnblocked
 from modelyard.domains.accounts.passwords import PasswordHash
 from modelyard.domains.accounts.tables import User, WebSession
 from modelyard.platform.clock import now
@@ -54,18 +58,17 @@ def create_user(
     password: PasswordHash | None = None,
     is_administrator: bool = False,
 ) -> User:
-    """Add a person. Their own namespace is made by the caller's domain, `namespaces.people`.
+    """Add a person. Whoever calls this makes their place too: `namespaces.groups.create_personal_namespace`.
 
     Raises:
         Forbidden: the actor is no administrator.
         Invalid, Conflict: the name or address is malformed or taken.
     """
-    if not actor.is_administrator:
-        raise Forbidden("Only an administrator can add users.")
+    require_administrator(actor, "add users")
     checked_username(session, username)
     user = User(
         username=username,
-        name=(name or username)[:255],
+        name=_checked_name(name or username),
         email=_checked_email(session, email),
         password_hash=password,
         is_administrator=is_administrator,
@@ -96,6 +99,13 @@ def checked_username(session: Session, username: str) -> None:
         raise Conflict(f"The user name {username} has already been taken.")
 
 
+def _checked_name(name: str) -> str:
+    trimmed = unicodedata.normalize("NFC", name).strip()
+    if not trimmed or len(trimmed) > 255 or not trimmed.isprintable():  # noqa: PLR2004  # the column's width
+        raise Invalid("A name has 1 to 255 printable characters.")
+    return trimmed
+
+
 def _checked_email(session: Session, email: str | None) -> str | None:
     if not email:
         return None
@@ -108,11 +118,13 @@ def _checked_email(session: Session, email: str | None) -> str | None:
 
 
 def get_user(session: Session, actor: Actor, user_id: int) -> User:
-    """A user by number; every signed-in person may know who else is there.
+    """A user by number: oneself with any token; every signed-in user may know who else is there.
 
     Raises:
-        Unauthenticated, NotFound
+        Unauthenticated, InsufficientScope, NotFound
     """
+    if actor.user_id != user_id:
+        _require_reader(actor)
     _require_signed_in(actor)
     user = session.get(User, user_id)
     if user is None:
@@ -122,27 +134,86 @@ def get_user(session: Session, actor: Actor, user_id: int) -> User:
 
 def find_user(session: Session, actor: Actor, username: str) -> User | None:
     """A user by name, whatever its case."""
-    _require_signed_in(actor)
+    _require_reader(actor)
     return session.scalar(select(User).where(func.lower(User.username) == username.lower()))
 
 
+@dataclass(frozen=True)
+class UserFilter:
+    """Which people a list shows. `administrators` narrows to them, for administrators only."""
+
+    search: str = ""
+    username: str = ""
+    state: Literal["active", "blocked"] | None = None
+    administrators: bool = False
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+
 def search_users(
-    session: Session, actor: Actor, *, search: str = "", username: str = "", limit: int = 20, offset: int = 0
+    session: Session, actor: Actor, wanted: UserFilter = UserFilter(), *, limit: int = 20, offset: int = 0
 ) -> tuple[list[User], int]:
-    """People whose user name or name contains `search`, by number, and how many there are in all."""
-    _require_signed_in(actor)
-    chosen = select(User).where(User.kind == "human")
-    if username:
-        chosen = chosen.where(func.lower(User.username) == username.lower())
-    if search:
-        sought = search.lower()
-        chosen = chosen.where(
-            func.lower(User.username).contains(sought, autoescape=True)
-            | func.lower(User.name).contains(sought, autoescape=True)
-            | (User.email == sought)
-        )
+    """People that match, newest first, and how many there are in all.
+
+    A search looks into user names and names; only for an administrator does it find a whole e-mail address too.
+    """
+    _require_reader(actor)
+    chosen = select(User).where(User.kind == "human", *_user_conditions(actor, wanted))
     total = session.scalar(select(func.count()).select_from(chosen.subquery())) or 0
-    return list(session.scalars(chosen.order_by(User.id).limit(limit).offset(offset))), total
+    return list(session.scalars(chosen.order_by(User.id.desc()).limit(limit).offset(offset))), total
+
+
+def _user_conditions(actor: Actor, wanted: UserFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.username:
+        conditions.append(func.lower(User.username) == wanted.username.lower())
+    if wanted.search:
+        sought = wanted.search.lower()
+        named = [func.lower(column).contains(sought, autoescape=True) for column in (User.username, User.name)]
+        conditions.append(or_(*named, *([User.email == sought] if actor.is_administrator else [])))
+    if wanted.state:
+        conditions.append(User.state == wanted.state)
+    if wanted.administrators and actor.is_administrator:
+        conditions.append(User.is_administrator.is_(True))
+    if wanted.created_after:
+        conditions.append(User.created_at > wanted.created_after)
+    if wanted.created_before:
+        conditions.append(User.created_at < wanted.created_before)
+    return conditions
+
+
+def update_user(
+    session: Session,
+    actor: Actor,
+    user: User,
+    *,
+    name: str | None = None,
+    email: str | None = None,
+    password: PasswordHash | None = None,
+    is_administrator: bool | None = None,
+) -> User:
+    """Change somebody, as an administrator. A new password ends their browser sessions.
+
+    Raises:
+        Forbidden: the actor is no administrator, or takes their own rights away.
+        Invalid, Conflict: the name or address is malformed or taken.
+    """
+    require_administrator(actor, "change users")
+    if user.kind != "human":
+        raise Invalid("The bot of an access token is changed with its token.")
+    if is_administrator is False and user.id == actor.user_id:
+        raise Forbidden("Only another administrator can take these rights from you.")
+    if name is not None:
+        user.name = _checked_name(name)
+    if email is not None and email.lower() != user.email:
+        user.email = _checked_email(session, email)
+    if password is not None:
+        user.password_hash = password
+        session.execute(delete(WebSession).where(WebSession.user_id == user.id))
+    if is_administrator is not None:
+        user.is_administrator = is_administrator
+    publish(session, UserChanged(actor_id=actor.user_id, user_id=user.id))
+    return user
 
 
 def change_password(session: Session, actor: Actor, password: PasswordHash) -> None:
@@ -154,6 +225,22 @@ def change_password(session: Session, actor: Actor, password: PasswordHash) -> N
             session.delete(other)
 
 
+def set_password(session: Session, actor: Actor, user: User, password: PasswordHash) -> None:
+    """Give `user` a new password and end all their browser sessions.
+
+    Raises:
+        Forbidden: the actor is no administrator.
+        Invalid: it is the bot of a project or group.
+    """
+    if not actor.is_administrator:
+        raise Forbidden("Only an administrator can give others a new password.")
+    if user.kind != "human":
+        raise Invalid(f"{user.username} is not a person and does not sign in.")
+    user.password_hash = password
+    for row in session.scalars(select(WebSession).where(WebSession.user_id == user.id)):
+        session.delete(row)
+
+
 def update_profile(session: Session, actor: Actor, *, name: str | None = None, theme: str | None = None) -> User:
     """Change what the actor's own page shows.
 
@@ -162,9 +249,7 @@ def update_profile(session: Session, actor: Actor, *, name: str | None = None, t
     """
     user = _own_row(session, actor)
     if name is not None:
-        if not name.strip():
-            raise Invalid("A name cannot be empty.")
-        user.name = name.strip()[:255]
+        user.name = _checked_name(name)
     if theme is not None:
         if theme not in THEMES:
             raise Invalid(f"A theme is one of {', '.join(sorted(THEMES))}.")
@@ -178,17 +263,22 @@ def block_user(session: Session, actor: Actor, user: User) -> None:
     Raises:
         Forbidden: the actor is no administrator, or it is the actor.
     """
-    if not actor.is_administrator or actor.user_id == user.id:
-        raise Forbidden("Only another administrator can block this user.")
+    require_administrator(actor, "block users")
+    if actor.user_id == user.id:
+        raise Forbidden("Only another administrator can block you.")
     user.state = "blocked"
     publish(session, UserBlocked(actor_id=actor.user_id, user_id=user.id))
 
 
-def unblock_user(session: Session, actor: Actor, user: User) -> None:  # noqa: ARG001  # (session, actor, …) is the form
-    """Let `user` in again."""
-    if not actor.is_administrator:
-        raise Forbidden("Only an administrator can unblock users.")
+def unblock_user(session: Session, actor: Actor, user: User) -> None:
+    """Let `user` in again.
+
+    Raises:
+        Forbidden: the actor is no administrator.
+    """
+    require_administrator(actor, "unblock users")
     user.state = "active"
+    publish(session, UserUnblocked(actor_id=actor.user_id, user_id=user.id))
 
 
 def has_administrator(session: Session) -> bool:
@@ -198,11 +288,30 @@ def has_administrator(session: Session) -> bool:
 
 
 def _own_row(session: Session, actor: Actor) -> User:
+    """The row of the actor, who wants to change it."""
     _require_signed_in(actor)
+    require_scope(actor, WRITING, "change your account")
     user = session.get(User, actor.user_id)
     if user is None:
         raise NotFound("There is no such user.")
     return user
+
+
+def require_administrator(actor: Actor, deed: str) -> None:
+    """Go on only for an administrator, with a token that may write. A deed reads as the end of "can …".
+
+    Raises:
+        Forbidden, InsufficientScope, Unauthenticated
+    """
+    _require_signed_in(actor)
+    if not actor.is_administrator:
+        raise Forbidden(f"Only an administrator can {deed}.")
+    require_scope(actor, WRITING, deed)
+
+
+def _require_reader(actor: Actor) -> None:
+    _require_signed_in(actor)
+    require_scope(actor, READING, "look users up")
 
 
 def _require_signed_in(actor: Actor) -> None:

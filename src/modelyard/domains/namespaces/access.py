@@ -12,11 +12,11 @@ from typing import cast
 from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, or_, select, true
 from sqlalchemy.orm import Session, aliased
 
-from modelyard.domains.accounts.actor import Actor, Scope
+from modelyard.domains.accounts.actor import Actor, Scope, out_of_scope
 from modelyard.domains.namespaces.tables import Member, Namespace, Project
 from modelyard.platform.clock import now
 from modelyard.platform.database import SNAPSHOT
-from modelyard.platform.errors import Forbidden, InsufficientScope, NotFound
+from modelyard.platform.errors import Forbidden, NotFound
 
 Place = Project | Namespace
 
@@ -58,17 +58,23 @@ class Ability(StrEnum):
     UPDATE_PLACE = "change the settings"
     CREATE_PROJECTS = "create projects"
     CREATE_SUBGROUPS = "create subgroups"
+    ARCHIVE_PROJECT = "archive the project"
     DELETE_PLACE = "delete the group or project"
 
 
 @dataclass(frozen=True)
 class Rule:
-    """`open_to_all`: visitors of a public (or, signed in, an internal) place may too, if the feature lets them."""
+    """What an ability takes.
+
+    `open_to_all`: visitors of a public (or, signed in, an internal) place may too, if the feature lets them.
+    `stops_when_archived`: nobody may in a project that is archived.
+    """
 
     least: Role
     scopes: frozenset[Scope]
     feature: Feature | None = None
     open_to_all: bool = False
+    stops_when_archived: bool = False
 
 
 _ANY = frozenset(Scope)
@@ -80,16 +86,19 @@ _REGISTRY = frozenset({Scope.READ_REGISTRY, Scope.WRITE_REGISTRY})
 RULES: dict[Ability, Rule] = {
     Ability.READ_PLACE: Rule(Role.GUEST, _ANY, open_to_all=True),
     Ability.READ_TRACKING: Rule(Role.GUEST, _READ | _LOG, Feature.EXPERIMENTS, open_to_all=True),
-    Ability.WRITE_TRACKING: Rule(Role.DEVELOPER, _WRITE | _LOG, Feature.EXPERIMENTS),
+    Ability.WRITE_TRACKING: Rule(Role.DEVELOPER, _WRITE | _LOG, Feature.EXPERIMENTS, stops_when_archived=True),
     Ability.READ_PACKAGES: Rule(Role.GUEST, _READ | _LOG | _REGISTRY, Feature.PACKAGES, open_to_all=True),
-    Ability.WRITE_PACKAGES: Rule(Role.DEVELOPER, _WRITE | _LOG | frozenset({Scope.WRITE_REGISTRY}), Feature.PACKAGES),
-    Ability.DELETE_PACKAGES: Rule(Role.MAINTAINER, _WRITE, Feature.PACKAGES),
+    Ability.WRITE_PACKAGES: Rule(
+        Role.DEVELOPER, _WRITE | _LOG | frozenset({Scope.WRITE_REGISTRY}), Feature.PACKAGES, stops_when_archived=True
+    ),
+    Ability.DELETE_PACKAGES: Rule(Role.MAINTAINER, _WRITE, Feature.PACKAGES, stops_when_archived=True),
     Ability.READ_MEMBERS: Rule(Role.GUEST, _READ, open_to_all=True),
     Ability.ADMIN_MEMBERS: Rule(Role.MAINTAINER, _WRITE),
     Ability.ADMIN_TOKENS: Rule(Role.MAINTAINER, _WRITE),
     Ability.UPDATE_PLACE: Rule(Role.MAINTAINER, _WRITE),
     Ability.CREATE_PROJECTS: Rule(Role.DEVELOPER, _WRITE),
     Ability.CREATE_SUBGROUPS: Rule(Role.MAINTAINER, _WRITE),
+    Ability.ARCHIVE_PROJECT: Rule(Role.OWNER, _WRITE),
     Ability.DELETE_PLACE: Rule(Role.OWNER, _WRITE),
 }
 
@@ -102,6 +111,7 @@ class Standing:
     role: Role
     abilities: frozenset[Ability]
     out_of_scope: frozenset[Ability] = frozenset()
+    is_archived: bool = False
 
 
 NOWHERE = Standing(sees=False, role=Role.NONE, abilities=frozenset())
@@ -125,8 +135,9 @@ def check(found: Standing, ability: Ability) -> None:
     if not found.sees:
         raise NotFound("There is nothing here that you can see.")
     if ability in found.out_of_scope:
-        scopes = " or ".join(scope for scope in Scope if scope in RULES[ability].scopes)
-        raise InsufficientScope(f"This access token may not {ability.value}: it needs the scope {scopes}.")
+        raise out_of_scope(ability.value, RULES[ability].scopes)
+    if found.is_archived and RULES[ability].stops_when_archived:
+        raise Forbidden(f"You may not {ability.value} here: this project is archived, and can only be read.")
     if RULES[ability].feature is not None and Ability.READ_PLACE in found.abilities and not _any_of(found, ability):
         raise NotFound("This feature is switched off here, or not open to you.")
     raise Forbidden(f"You may not {ability.value} here: that takes the role {RULES[ability].least.name.lower()}.")
@@ -161,9 +172,12 @@ def _standing(session: Session, actor: Actor, place: Place) -> Standing:
     if role == Role.NONE and not is_visitor and not _belongs_below(session, actor, place):
         return NOWHERE
     switched_off: frozenset[str] = session.info.get("switched_off", frozenset())
+    is_archived = isinstance(place, Project) and place.archived_at is not None
     allowed: set[Ability] = set()
-    out_of_scope: set[Ability] = set()
+    beyond: set[Ability] = set()
     for ability, rule in RULES.items():
+        if is_archived and rule.stops_when_archived:
+            continue
         # Somebody who belongs only further down sees the group's name and nothing else of it.
         if ability is not Ability.READ_PLACE and not _allows(rule, place, role, is_visitor=is_visitor):
             continue
@@ -172,8 +186,14 @@ def _standing(session: Session, actor: Actor, place: Place) -> Standing:
         if actor.scopes is None or actor.scopes & rule.scopes:
             allowed.add(ability)
         else:
-            out_of_scope.add(ability)
-    return Standing(sees=True, role=role, abilities=frozenset(allowed), out_of_scope=frozenset(out_of_scope))
+            beyond.add(ability)
+    return Standing(
+        sees=True,
+        role=role,
+        abilities=frozenset(allowed),
+        out_of_scope=frozenset(beyond),
+        is_archived=is_archived,
+    )
 
 
 def take_for_granted(session: Session, actor: Actor, place: Place, found: Standing) -> None:
@@ -287,9 +307,7 @@ def _open_visibilities(actor: Actor) -> list[str]:
 
 
 def projects_with(actor: Actor, least: Role) -> ColumnElement[bool]:
-    """A condition on `Project`: the actor has at least this role there."""
-    if actor.is_administrator:
-        return true()
+    """A condition on `Project`: the actor has at least this role there, as a member."""
     if actor.user_id is None:
         return cast("ColumnElement[bool]", literal(value=False))
     mine = and_(Member.user_id == actor.user_id, Member.access_level >= least, lasting())
@@ -302,3 +320,17 @@ def projects_with(actor: Actor, least: Role) -> ColumnElement[bool]:
         .where(mine, _own.id == Project.namespace_id)
     )
     return or_(directly, inherited)
+
+
+def namespaces_with(actor: Actor, least: Role) -> ColumnElement[bool]:
+    """A condition on `Namespace`: the actor has at least this role there, as a member of it or of a group above."""
+    if actor.user_id is None:
+        return cast("ColumnElement[bool]", literal(value=False))
+    above = aliased(Namespace)
+    mine = and_(Member.user_id == actor.user_id, Member.access_level >= least, lasting())
+    return exists(
+        select(1)
+        .select_from(Member)
+        .join(above, above.id == Member.namespace_id)
+        .where(mine, Namespace.lineage.startswith(above.lineage))
+    )

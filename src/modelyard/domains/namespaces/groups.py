@@ -1,17 +1,22 @@
 """Groups and subgroups, and the place of each person."""
 
-from sqlalchemy import func, select
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from modelyard.domains.accounts.actor import Actor
+from modelyard.domains.accounts.actor import WRITING, Actor, require_scope
 from modelyard.domains.accounts.tables import User
-from modelyard.domains.namespaces.access import Ability, Role, require, visible_namespaces
+from modelyard.domains.namespaces.access import Ability, Role, namespaces_with, require, visible_namespaces
 from modelyard.domains.namespaces.events import GroupChanged, GroupCreated, GroupDeleted
 from modelyard.domains.namespaces.names import (
     MOST_DEPTH,
+    checked_description,
     checked_name,
     checked_path,
     checked_visibility,
+    number_in,
     path_from,
     rank,
 )
@@ -47,15 +52,17 @@ def create_group(
             raise Invalid("A subgroup lives in a group, not in the place of a person.")
         if rank(checked_visibility(visibility)) > rank(parent.visibility):
             raise Invalid(f"A subgroup of a group that is {parent.visibility} cannot be {visibility}.")
-    elif actor.is_bot:
-        raise Forbidden("The token of a project or group cannot create groups.")
+    else:
+        if actor.is_bot:
+            raise Forbidden("The token of a project or group cannot create groups.")
+        require_scope(actor, WRITING, "create groups")
     group = _add_namespace(
         session,
         kind="group",
         name=checked_name(name),
         path=checked_path(path or path_from(name), at_top=parent is None),
         parent=parent,
-        description=description,
+        description=checked_description(description),
         visibility=checked_visibility(visibility),
     )
     if actor.user_id is not None:
@@ -73,12 +80,16 @@ def create_group(
 
 
 def create_personal_namespace(session: Session, actor: Actor, user: User) -> Namespace:  # noqa: ARG001  # (session, actor, …) is the form
-    """Make the place of a new person, where their own projects live."""
+    """Make the place of a new person, where their own projects live.
+
+    Raises:
+        Invalid, Conflict: their user name is reserved or taken by a group.
+    """
     place = _add_namespace(
         session,
         kind="user",
         name=user.name,
-        path=user.username,
+        path=checked_path(user.username, at_top=True),
         parent=None,
         description="",
         visibility="public",
@@ -148,10 +159,9 @@ def get_namespace(session: Session, actor: Actor, reference: int | str) -> Names
         NotFound
     """
     chosen = visible_namespaces(actor)
-    if isinstance(reference, int) or reference.isdecimal():
-        found = session.scalar(chosen.where(Namespace.id == int(reference)))
-    else:
-        found = session.scalar(chosen.where(Namespace.full_path_folded == reference.lower()))
+    number = number_in(reference)
+    named = Namespace.full_path_folded == str(reference).lower() if number is None else Namespace.id == number
+    found = session.scalar(chosen.where(named))
     if found is None:
         raise NotFound(MISSING)
     return found
@@ -174,31 +184,66 @@ def personal_namespace(session: Session, actor: Actor) -> Namespace | None:
     return session.scalar(select(Namespace).where(Namespace.owner_id == actor.user_id, Namespace.kind == "user"))
 
 
+ORDERS = {"name": func.lower(Namespace.name), "path": Namespace.full_path_folded, "id": Namespace.id}
+
+
+@dataclass(frozen=True)
+class GroupFilter:
+    """Which groups a list shows. `least` narrows to those where the actor is a member with that role or a higher."""
+
+    search: str = ""
+    visibility: str | None = None
+    least: Role | None = None
+    without_ids: Collection[int] = ()
+
+
 def groups_below(
     session: Session,
     actor: Actor,
     parent: Namespace | None = None,
+    wanted: GroupFilter = GroupFilter(),  # frozen
     *,
     all_levels: bool = False,
-    search: str = "",
+    order_by: str = "path",
+    descending: bool = False,
     limit: int = 20,
     offset: int = 0,
 ) -> tuple[list[Namespace], int]:
-    """Visible groups by path, and how many there are: at the top, directly in `parent`, or at all levels below."""
-    chosen = visible_namespaces(actor).where(Namespace.kind == "group")
+    """Visible groups: all of them, the direct subgroups of `parent`, or all below it; and how many there are.
+
+    Raises:
+        Invalid: the order.
+    """
+    if order_by not in ORDERS:
+        raise Invalid(f"Groups are ordered by {', '.join(ORDERS)}.")
+    chosen = visible_namespaces(actor).where(Namespace.kind == "group", *_conditions(actor, wanted))
     if parent is not None and all_levels:
         chosen = chosen.where(Namespace.lineage.startswith(parent.lineage, autoescape=True), Namespace.id != parent.id)
     elif parent is not None:
         chosen = chosen.where(Namespace.parent_id == parent.id)
     elif not all_levels:
         chosen = chosen.where(Namespace.parent_id.is_(None))
-    if search:
-        chosen = chosen.where(
-            Namespace.full_path_folded.contains(search.lower(), autoescape=True)
-            | func.lower(Namespace.name).contains(search.lower(), autoescape=True)
-        )
     total = session.scalar(select(func.count()).select_from(chosen.subquery())) or 0
-    return list(session.scalars(chosen.order_by(Namespace.full_path_folded).limit(limit).offset(offset))), total
+    column = ORDERS[order_by]
+    ordered = chosen.order_by(column.desc() if descending else column.asc(), Namespace.id)
+    return list(session.scalars(ordered.limit(limit).offset(offset))), total
+
+
+def _conditions(actor: Actor, wanted: GroupFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.search:
+        sought = wanted.search.lower()
+        conditions.append(
+            Namespace.full_path_folded.contains(sought, autoescape=True)
+            | func.lower(Namespace.name).contains(sought, autoescape=True)
+        )
+    if wanted.visibility:
+        conditions.append(Namespace.visibility == checked_visibility(wanted.visibility))
+    if wanted.least is not None:
+        conditions.append(namespaces_with(actor, wanted.least))
+    if wanted.without_ids:
+        conditions.append(Namespace.id.not_in(wanted.without_ids))
+    return conditions
 
 
 def ancestors_of(session: Session, actor: Actor, place: Namespace) -> list[Namespace]:  # noqa: ARG001  # (session, actor, …) is the form
@@ -227,7 +272,7 @@ def update_group(
     if name is not None:
         group.name = checked_name(name)
     if description is not None:
-        group.description = description
+        group.description = checked_description(description)
     if visibility is not None and checked_visibility(visibility) != group.visibility:
         _check_visibility_below(session, group, visibility)
         group.visibility = visibility

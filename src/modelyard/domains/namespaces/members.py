@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session, contains_eager
 
-from modelyard.domains.accounts.actor import Actor
+from modelyard.domains.accounts.actor import WRITING, Actor, require_scope
 from modelyard.domains.accounts.tables import User
 from modelyard.domains.namespaces.access import (
     Ability,
@@ -58,10 +58,28 @@ def add_member(
         Conflict: they are a direct member already.
         Invalid: the role or the date.
     """
+    if user.kind != "human":
+        raise Invalid("The bot of an access token has a role only where its token belongs.")
+    return grant_role(session, actor, place, user, level, expires_at=expires_at)
+
+
+def grant_role(
+    session: Session, actor: Actor, place: Place, user: User, level: int, *, expires_at: datetime | None = None
+) -> Member:
+    """`add_member` for the bots of access tokens too.
+
+    Raises:
+        Forbidden, Conflict, Invalid
+    """
     role = checked_role(level)
     _check_grant(session, actor, place, role)
-    if _direct(session, place, user.id) is not None:
+    known = _direct(session, place, user.id)
+    if known is not None and (known.expires_at is None or known.expires_at > now()):
         raise Conflict(f"{user.username} is already a member.")
+    if known is not None:
+        # It has ended: nothing lists it any more, and it must not stand in the way of a new one.
+        session.delete(known)
+        session.flush()
     is_project = isinstance(place, Project)
     member = Member(
         user_id=user.id,
@@ -90,7 +108,7 @@ def update_member(
     role = checked_role(level)
     member = _get_direct(session, actor, place, user_id)
     _check_grant(session, actor, place, max(role, Role(member.access_level)))
-    if role != Role.OWNER:
+    if role != Role.OWNER or expires_at is not None:
         _keep_an_owner(session, place, member)
     member.access_level = role
     member.expires_at = _checked_end(expires_at)
@@ -106,7 +124,9 @@ def remove_member(session: Session, actor: Actor, place: Place, user_id: int) ->
         Conflict: it would leave the place without an owner.
     """
     member = _get_direct(session, actor, place, user_id)
-    if user_id != actor.user_id:
+    if user_id == actor.user_id:
+        require_scope(actor, WRITING, "end your membership")
+    else:
         _check_grant(session, actor, place, Role(member.access_level))
     _keep_an_owner(session, place, member)
     session.delete(member)

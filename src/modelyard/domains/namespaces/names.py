@@ -55,6 +55,8 @@ RESERVED_AT_TOP = frozenset(
     ]
 )
 MOST_DEPTH = 20
+MOST_DESCRIPTION = 2000
+BIGGEST_NUMBER = 2**63 - 1
 
 
 def checked_path(path: str, *, at_top: bool = False) -> str:
@@ -102,3 +104,22 @@ def path_from(name: str) -> str:
 def rank(visibility: str) -> int:
     """0 for private, 2 for public."""
     return VISIBILITIES.index(visibility)
+
+
+def checked_description(description: str) -> str:
+    """A description for people; it may have lines.
+
+    Raises:
+        Invalid
+    """
+    if len(description) > MOST_DESCRIPTION:
+        raise Invalid(f"A description has at most {MOST_DESCRIPTION} characters.")
+    return description
+
+
+def number_in(reference: int | str) -> int | None:
+    """The number by which a group or project is meant; None when it is meant by its path. 0 names nothing."""
+    if isinstance(reference, str) and not (reference.isascii() and reference.isdecimal()):
+        return None
+    digits = str(reference)
+    return int(digits) if len(digits) < 20 and int(digits) <= BIGGEST_NUMBER else 0  # noqa: PLR2004  # as BIGGEST_NUMBER

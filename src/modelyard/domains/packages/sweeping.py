@@ -19,21 +19,25 @@ from modelyard.platform.clock import now
 from modelyard.platform.database import Database
 from modelyard.platform.storage.blobs import BlobStore, MissingBlobError
 from modelyard.platform.storage.digests import Digester
+from modelyard.platform.tasks.queue import enqueue
 
 GRACE = timedelta(hours=24)
 BETWEEN_LOOKS = timedelta(hours=1)
+REMOVE_ORPHANS = "packages.remove_orphans"
 AT_ONCE = 500
+# More are found at the next sweep; removing them is one task, which must not take too long.
+MOST_ORPHANS = 5000
 
 Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
 class Swept:
-    """What one look removed."""
+    """What was removed, and what may be removed after another look."""
 
-    blobs: int
     interrupted: int
     uploads: int
+    orphans: list[str]
 
 
 @dataclass(frozen=True)
@@ -44,62 +48,64 @@ class Damage:
     is_missing: bool
 
 
-class Sweeper:
-    """Looks for what can go; remembers between two looks which blobs had no row."""
+def sweep(database: Database, store: BlobStore) -> Swept:
+    """Remove what is over, find blobs without a row, and have a task look at those again. To be done every hour."""
+    moment = now()
+    uploads = _sweep_uploads(database, store, moment)
+    _forget_blobs(database, moment - GRACE)
+    orphans = _find_orphans(database, store, moment - GRACE)
+    if orphans:
+        with database.write(changes_access=False, uses_reserve=True) as session:
+            enqueue(session, REMOVE_ORPHANS, orphans, run_at=moment + BETWEEN_LOOKS)
+    return Swept(store.sweep_unfinished(moment - GRACE), uploads, orphans)
 
-    def __init__(self, database: Database, store: BlobStore) -> None:
-        self._database = database
-        self._store = store
-        self._seen: dict[str, datetime] = {}
 
-    def look(self) -> Swept:
-        """Remove what may be removed now. To be called about every hour."""
-        moment = now()
-        uploads = self._sweep_uploads(moment)
-        self._forget_blobs(moment - GRACE)
-        return Swept(self._sweep_blobs(moment), self._store.sweep_unfinished(moment - GRACE), uploads)
+def remove_orphans(database: Database, store: BlobStore, digests: Sequence[str]) -> int:
+    """Look again, BETWEEN_LOOKS after `sweep` has found `digests`, and remove those that are still orphans."""
+    older_than = now() - GRACE
+    with database.read() as session:
+        orphans = _without_row(session, digests)
+    return sum(store.remove_unless_newer(sha256, older_than) for sha256 in orphans)
 
-    def _sweep_uploads(self, moment: datetime) -> int:
-        with self._database.write(changes_access=False, uses_reserve=True) as session:
-            session.execute(delete(Upload).where(Upload.created_at <= moment - LIFETIME))
-        swept = 0
-        for batch in _batches(self._store.unfinished_uploads()):
-            old = [upload_id for upload_id, changed_at in batch if changed_at <= moment - GRACE]
-            with self._database.read() as session:
-                known = set(session.scalars(select(Upload.upload_id).where(Upload.upload_id.in_(old))))
-            for upload_id in old:
-                if upload_id not in known:
-                    self._store.remove_parts(upload_id)
-                    swept += 1
-        return swept
 
-    def _forget_blobs(self, older_than: datetime) -> None:
-        while True:
-            with self._database.read() as session:
-                unused = session.scalars(select(Blob.sha256).where(_is_unused(older_than)).limit(AT_ONCE)).all()
-            if not unused:
-                return
-            with self._database.write(changes_access=False, uses_reserve=True) as session:
-                session.execute(
-                    delete(Blob)
-                    .where(Blob.sha256.in_(unused), _is_unused(older_than))
-                    .execution_options(synchronize_session=False)
-                )
+def _sweep_uploads(database: Database, store: BlobStore, moment: datetime) -> int:
+    with database.write(changes_access=False, uses_reserve=True) as session:
+        session.execute(delete(Upload).where(Upload.created_at <= moment - LIFETIME))
+    swept = 0
+    for batch in _batches(store.unfinished_uploads()):
+        old = [upload_id for upload_id, changed_at in batch if changed_at <= moment - GRACE]
+        with database.read() as session:
+            known = set(session.scalars(select(Upload.upload_id).where(Upload.upload_id.in_(old))))
+        for upload_id in old:
+            if upload_id not in known:
+                store.remove_parts(upload_id)
+                swept += 1
+    return swept
 
-    def _sweep_blobs(self, moment: datetime) -> int:
-        swept, seen = 0, dict[str, datetime]()
-        for batch in _batches(self._store.listed()):
-            old = [found.sha256 for found in batch if found.changed_at <= moment - GRACE]
-            with self._database.read() as session:
-                orphans = _without_row(session, old)
-            for sha256 in orphans:
-                first_seen = self._seen.get(sha256, moment)
-                if moment - first_seen < BETWEEN_LOOKS:
-                    seen[sha256] = first_seen
-                else:
-                    swept += self._store.remove_unless_newer(sha256, moment - GRACE)
-        self._seen = seen
-        return swept
+
+def _forget_blobs(database: Database, older_than: datetime) -> None:
+    while True:
+        with database.read() as session:
+            unused = session.scalars(select(Blob.sha256).where(_is_unused(older_than)).limit(AT_ONCE)).all()
+        if not unused:
+            return
+        with database.write(changes_access=False, uses_reserve=True) as session:
+            session.execute(
+                delete(Blob)
+                .where(Blob.sha256.in_(unused), _is_unused(older_than))
+                .execution_options(synchronize_session=False)
+            )
+
+
+def _find_orphans(database: Database, store: BlobStore, older_than: datetime) -> list[str]:
+    orphans: list[str] = []
+    for batch in _batches(store.listed()):
+        old = [found.sha256 for found in batch if found.changed_at <= older_than]
+        with database.read() as session:
+            orphans += _without_row(session, old)
+        if len(orphans) >= MOST_ORPHANS:
+            break
+    return orphans[:MOST_ORPHANS]
 
 
 def _is_unused(older_than: datetime) -> ColumnElement[bool]:

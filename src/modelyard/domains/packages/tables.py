@@ -11,6 +11,10 @@ from modelyard.platform.database import Identifier, Moment, Table
 Path = String(1024).with_variant(String(1024, collation="C"), "postgresql")
 
 
+EVERY_BLOB = "SELECT sha256, size_bytes FROM blobs ORDER BY sha256"
+"""For backups, which read a copy of the database by hand."""
+
+
 class Blob(Table):
     """Bytes that the store has in full. The row is written only after they are flushed."""
 

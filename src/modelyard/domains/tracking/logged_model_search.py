@@ -259,7 +259,7 @@ def _latest(metric: str, dataset: OnDataset | None, number: int) -> Sql:
     """The latest value of a metric, and its rank: 0 there, 1 NaN, 2 missing."""
     on = _on_any((dataset,) if dataset else ())
     condition = sql("m.key = ? AND ?", metric, on)
-    last = "? ORDER BY m.timestamp_ms DESC, m.step DESC, m.candidate_id LIMIT 1"
+    last = "? ORDER BY m.timestamp_ms DESC, m.step DESC, m.candidate_id, m.id DESC LIMIT 1"
     is_nan = Sql("CASE WHEN m.value IS NULL THEN 1 ELSE 0 END")
     return sql(
         ", (?) AS ?, coalesce((?), 2) AS ?",

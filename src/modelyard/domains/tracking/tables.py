@@ -135,13 +135,16 @@ class LatestMetric(Table):
 
 
 class MetricSegment(Table):
-    """The points of one commit of one candidate, packed in columns by `hot/points.py`."""
+    """The points of one commit of one candidate, packed in columns by `hot/points.py`.
+
+    One tree holds everything, so that a commit touches one page of it. The lane gives `id`s that only grow.
+    """
 
     __tablename__ = "metric_segments"
-    __table_args__ = (Index(None, "candidate_id"), {"sqlite_autoincrement": True})
+    __table_args__ = ({"sqlite_with_rowid": False},)
 
-    id: Mapped[int] = mapped_column(Identifier, primary_key=True)
-    candidate_id: Mapped[int] = mapped_column(ForeignKey("candidates.id", ondelete="CASCADE"))
+    candidate_id: Mapped[int] = mapped_column(ForeignKey("candidates.id", ondelete="CASCADE"), primary_key=True)
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     points: Mapped[int] = mapped_column(Integer)
     payload: Mapped[bytes] = mapped_column(LargeBinary)
 

@@ -141,7 +141,9 @@ async def _receive(exchange: Exchange, artifact: ArtifactPath, most_bytes: int) 
 async def delete(exchange: Exchange) -> None:
     """Delete a file, a folder, or all files of a run or model."""
     artifact = artifact_at(exchange.variable("path"), is_folder=True)
-    await exchange.write(lambda session, actor, project: delete_artifacts(session, actor, project, artifact))
+    await exchange.write(
+        lambda session, actor, project: delete_artifacts(session, actor, project, artifact), makes_room=True
+    )
     await exchange.answer_json({})
 
 

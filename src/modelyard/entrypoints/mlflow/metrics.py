@@ -61,7 +61,7 @@ class GetInterval(msgspec.Struct):
     max_results: Integer = MOST_INTERVAL_POINTS
 
 
-class RunMetric(msgspec.Struct):
+class RunMetric(msgspec.Struct, gc=False):
     """A point that says which run it is of."""
 
     key: str

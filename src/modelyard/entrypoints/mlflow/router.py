@@ -26,6 +26,7 @@ from modelyard.entrypoints.request import Admission, Installation, Policy, Undec
 from modelyard.platform.database import Session
 from modelyard.platform.errors import Invalid, NotFound, TooLarge, Unauthenticated
 from modelyard.platform.http import Asgi, Call, Direct, Headers, event_loop_turn
+from modelyard.platform.observing import under_route
 from modelyard.platform.telemetry import Facts, note_actor, on_behalf_of
 
 Body = TypeVar("Body")
@@ -255,14 +256,14 @@ class Dispatcher:
         if address is None:
             return None
         reference, rest = address
-        if not reference and rest == b"/":
-            return None  # the server's own front page
         found = self.routes.find(method, _route_name(rest))
         if found is None or found[0].stream is None:
             return None
         route, variables = found
         handler = route.stream
-        return handler(StreamAsked(self.installation, reference, variables)) if handler is not None else None
+        if handler is None:
+            return None
+        return under_route(route.path, handler(StreamAsked(self.installation, reference, variables)))
 
     def _find(self, method: str, path: bytes) -> tuple[Direct, bool] | None:
         address = split_address(path)
@@ -272,7 +273,8 @@ class Dispatcher:
         name = _route_name(rest)
         found = self.routes.find(method, name)
         if found is None:
-            is_ours = bool(reference) or without_prefix(rest) is not None
+            # The bare address of a project is a page, for people who open what the client printed.
+            is_ours = (bool(reference) and rest.strip(b"/") != b"") or without_prefix(rest) is not None
             return (self._refuse(self._missing(method, name)), False) if is_ours else None
         route, variables = found
         if route.stream is not None:

@@ -1,13 +1,9 @@
 """What clients ask about the server itself."""
 
-from urllib.parse import quote
-
 import msgspec
-from starlette.responses import RedirectResponse
 
-from modelyard.entrypoints.mlflow.router import PROJECT_PREFIX, Asked, Nothing, Routes, StreamAsked
+from modelyard.entrypoints.mlflow.router import PROJECT_PREFIX, Asked, Nothing, Routes
 from modelyard.entrypoints.request import public
-from modelyard.platform.http import Asgi
 
 # Below 3.4, so that clients do not expect traces over OTLP, which are not served; see ARCHITECTURE.md.
 PROTOCOL_VERSION = "3.3.0"
@@ -37,15 +33,9 @@ def server_info(asked: Asked, _query: Nothing) -> object:
     return ServerInfo(workspaces_enabled=not asked.call.path.startswith(PROJECT_PREFIX))
 
 
-def open_in_browser(asked: StreamAsked) -> Asgi:
-    """Clients print links below this address for people; those begin at a page of ours."""
-    return RedirectResponse(f"/-/mlflow?project={quote(asked.reference.decode('utf-8', 'replace'), safe='')}")
-
-
 def mount(routes: Routes) -> None:
     """Add the routes of this file."""
     open_to_all = public("Says that a server is here and which protocol it speaks; nothing about what it holds.")
     routes.cold("GET", "/health", open_to_all, Nothing)(health)
     routes.cold("GET", "/version", open_to_all, Nothing)(version)
     routes.cold("GET", "mlflow/server-info", open_to_all, Nothing)(server_info)
-    routes.stream("GET", "/", public("Leads to a page that asks who one is."))(open_in_browser)

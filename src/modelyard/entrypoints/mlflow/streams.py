@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -12,7 +13,6 @@ from modelyard.entrypoints.mlflow.errors import JSON_HEADERS, error_answer
 from modelyard.entrypoints.mlflow.router import StreamAsked, admission_of, identify
 from modelyard.entrypoints.mlflow.wire import encode
 from modelyard.entrypoints.request import Installation
-from modelyard.entrypoints.transfer import Disconnected
 from modelyard.platform.database import Session
 from modelyard.platform.http import Asgi, Receive, Scope, Send
 
@@ -38,11 +38,14 @@ class Exchange:
 
     async def read(self, use: Callable[[Session, Actor, Project], Result]) -> Result:
         """What `use` finds for who asks in the project that is named, on a thread."""
-        return await self.on_thread(lambda: self._use(use, is_writing=False))
+        return await self.on_thread(lambda: self._use(use, self.installation.database.read()))
 
-    async def write(self, use: Callable[[Session, Actor, Project], Result]) -> Result:
+    async def write(self, use: Callable[[Session, Actor, Project], Result], *, makes_room: bool = False) -> Result:
         """The same with a session that writes; it is committed when this returns."""
-        return await self.on_thread(lambda: self._use(use, is_writing=True))
+        database = self.installation.database
+        return await self.on_thread(
+            lambda: self._use(use, database.write(changes_access=False, uses_reserve=makes_room))
+        )
 
     async def on_thread(self, work: Callable[[], Result]) -> Result:
         """Do what blocks on one of the threads for requests."""
@@ -58,12 +61,11 @@ class Exchange:
         """Answer with a struct or mapping."""
         await self.answer(200, encode(value), JSON_HEADERS)
 
-    def _use(self, use: Callable[[Session, Actor, Project], Result], *, is_writing: bool) -> Result:
+    def _use(self, use: Callable[[Session, Actor, Project], Result], opened: AbstractContextManager[Session]) -> Result:
         credentials, reference = identify(self.scope["headers"], self.asked.reference)
         # Who asks is settled before the pen is taken, so that strangers never hold it.
         admission = admission_of(self.installation, credentials, reference)
-        database = self.installation.database
-        with database.write(changes_access=False) if is_writing else database.read() as session:
+        with opened as session:
             project = admitted_project(session, admission.actor, admission.project_id, admission.standing)
             return use(session, admission.actor, project)
 
@@ -83,8 +85,6 @@ def streamed(handler: Callable[[Exchange], Awaitable[None]]) -> Callable[[Stream
             exchange = Exchange(asked, scope, receive, noting)
             try:
                 await handler(exchange)
-            except Disconnected:
-                return
             except Exception as error:  # edge: every error becomes an answer
                 if has_begun:
                     raise

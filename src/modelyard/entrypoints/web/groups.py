@@ -4,7 +4,7 @@ from starlette.responses import Response
 
 from modelyard.domains.accounts.actor import Actor
 from modelyard.domains.namespaces.access import Ability, standing
-from modelyard.domains.namespaces.groups import create_group, get_group, groups_below
+from modelyard.domains.namespaces.groups import GroupFilter, create_group, get_group, groups_below
 from modelyard.domains.namespaces.projects import ProjectFilter, search_projects
 from modelyard.domains.namespaces.tables import Namespace
 from modelyard.entrypoints.request import SIGNED_IN, needs
@@ -41,7 +41,12 @@ def show_namespace(visit: Visit, session: Session, actor: Actor, place: Namespac
     query, leaf = visit.query("q"), leaf_of(visit)
     where, found = in_namespace(session, actor, place, "Overview")
     groups, group_count = groups_below(
-        session, actor, place, all_levels=bool(query), search=query, limit=MOST_SUBGROUPS if leaf.number == 1 else 0
+        session,
+        actor,
+        place,
+        GroupFilter(search=query),
+        all_levels=bool(query),
+        limit=MOST_SUBGROUPS if leaf.number == 1 else 0,
     )
     projects, project_count = search_projects(
         session,

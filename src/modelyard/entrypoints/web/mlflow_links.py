@@ -1,51 +1,48 @@
-"""The links that MLflow's client prints at the end of a run, led to our pages.
+"""Addresses that MLflow's client prints, such as …/ml/mlflow/#/experiments/3/runs/9f8e…, lead to our pages."""
 
-It prints `ADDRESS/#/experiments/3/runs/ID`. What follows the `#` never reaches a server, so a script of ours reads it
-in the browser (`mlflow-links.js`) and asks for `/-/mlflow/open`.
-"""
+import re
 
 from starlette.responses import Response
 
 from modelyard.domains.namespaces.projects import get_project
-from modelyard.entrypoints.request import SIGNED_IN, named_project, public
-from modelyard.entrypoints.web.chrome import HOME, Link
+from modelyard.domains.tracking.places import find_candidate_place
+from modelyard.entrypoints.request import SIGNED_IN, public
+from modelyard.entrypoints.web.candidate_lists import CANDIDATES
+from modelyard.entrypoints.web.navigation import EXPERIMENTS, project_url
 from modelyard.entrypoints.web.routing import Pages
 from modelyard.entrypoints.web.visit import Visit, Where
-from modelyard.platform.database import Session
 from modelyard.platform.errors import NotFound
 
-PATH = "/-/mlflow"
+_ADDRESS = re.compile(r"/experiments/(?P<experiment>\d{1,18})(/runs/(?P<run>[0-9a-f]{32}))?(/.*)?")
 
 
 def mount(pages: Pages) -> None:
     """Add the pages of this file."""
-    pages.get(PATH, public("Holds nothing; its script reads the address and goes on."), show_way)
-    pages.get(f"{PATH}/open", SIGNED_IN, open_link)
+    says_nothing = public("Says nothing of what is there; its script hands the address over to be looked up.")
+    for path in ("/api/v4/projects/{reference}/ml/mlflow", "/api/v4/projects/{reference}/ml/mlflow/"):
+        pages.get(path, says_nothing, show_doorstep)
+    pages.get("/-/mlflow", SIGNED_IN, follow)
 
 
-def show_way(visit: Visit) -> Response:
-    """Where a browser lands that opens an MLflow address; with scripts off it says what to do."""
+def show_doorstep(visit: Visit) -> Response:
+    """Where a person lands who opens what the client printed: its fragment is known to the browser only."""
     with visit.read():
         pass
-    return visit.page("mlflow_link.html", Where(("MLflow address",), HOME, (Link("MLflow address", PATH),)))
+    return visit.page("mlflow_link.html", Where(("MLflow",)), project=visit.variable("reference"))
 
 
-def open_link(visit: Visit) -> Response:
-    """Go to the candidate, else the experiment, else the project that a link names."""
-    with visit.read() as (session, _):
-        visit.require_person()
-        return visit.go(_target(visit, session))
-
-
-def _target(visit: Visit, session: Session) -> str:
-    run_id, experiment = visit.query("run"), visit.query("experiment")
-    if run_id:
-        place = visit.installation.lane.find_place(session, run_id)
-        if place is None:
-            raise NotFound("There is no candidate with this run ID, or you cannot see it.")
-        project = get_project(session, visit.actor, place.project_id)
-        return f"/{project.full_path}/-/ml/candidates/{place.iid}"
-    project = named_project(session, visit.actor, visit.query("project"))
-    if experiment.isdecimal():
-        return f"/{project.full_path}/-/ml/experiments/{experiment}/candidates"
-    return f"/{project.full_path}"
+def follow(visit: Visit) -> Response:
+    """Go to the candidate, the experiment or the project that an address of MLflow's means."""
+    found = _ADDRESS.fullmatch(visit.query("address"))
+    with visit.read() as (session, actor):
+        place = find_candidate_place(session, found["run"]) if found and found["run"] else None
+        reference = str(place.project_id) if place is not None else visit.query("project")
+        if not reference:
+            visit.require_person()
+            return visit.go("/")
+        url = project_url(get_project(session, actor, reference))
+    if place is not None:
+        return visit.go(f"{url}{CANDIDATES}/{place.candidate_iid}")
+    if found is not None and found["run"]:
+        raise NotFound("There is no such run, or you cannot see it.")
+    return visit.go(f"{url}{EXPERIMENTS}/{found['experiment']}/candidates" if found else url)

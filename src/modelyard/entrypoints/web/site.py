@@ -29,7 +29,7 @@ def all_pages() -> Pages:
     pages = Pages()
     for noun in (
         experiment_candidates, candidates, experiments, artifacts, live, packages, members, tokens, settings,
-        sign_in, home, mlflow_links, preferences, styleguide, projects, groups,
+        sign_in, home, preferences, styleguide, mlflow_links, projects, groups,
     ):  # fmt: skip
         noun.mount(pages)
     projects.mount_last(pages)

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from modelyard.domains.accounts.expiry import forget_ended_links, forget_ended_sessions
-from modelyard.domains.packages.sweeping import Sweeper
+from modelyard.domains.packages.sweeping import REMOVE_ORPHANS, remove_orphans, sweep
 from modelyard.domains.tracking.retention import purge_deleted
 from modelyard.entrypoints.request import Installation
 from modelyard.entrypoints.worker.loop import Worker
 from modelyard.platform.database import Database
 from modelyard.platform.settings import Settings
 from modelyard.platform.tasks.delivery import Subscription, by_event, forget_handled
-from modelyard.platform.tasks.handlers import Schedule, in_many_transactions
+from modelyard.platform.tasks.handlers import Schedule, in_many_transactions, with_payload
 from modelyard.platform.tasks.queue import forget_done
 
 
@@ -30,6 +30,9 @@ def create_worker(installation: Installation, subscriptions: Sequence[Subscripti
     chores = chores_of(installation)
     handlers = {subscription.task_kind: subscription.handler for subscription in subscriptions}
     handlers |= {chore.kind: in_many_transactions(chore.do) for chore in chores}
+    handlers[REMOVE_ORPHANS] = with_payload(
+        list[str], lambda digests: remove_orphans(installation.database, installation.store, digests)
+    )
     schedules = [Schedule(chore.kind, chore.every) for chore in chores]
     return Worker(installation.database, handlers=handlers, schedules=schedules, heard=by_event(subscriptions))
 
@@ -40,7 +43,7 @@ def chores_of(installation: Installation) -> list[Chore]:
     keep = timedelta(days=settings.deletion_days)
     return [
         Chore("accounts.forget_ended", timedelta(hours=1), lambda: _forget_ended(database, settings)),
-        Chore("packages.sweep", timedelta(hours=1), Sweeper(database, installation.store).look),
+        Chore("packages.sweep", timedelta(hours=1), lambda: sweep(database, installation.store)),
         Chore("tasks.forget_done", timedelta(hours=6), lambda: _forget_done(database, keep)),
         Chore("tracking.purge_deleted", timedelta(hours=6), lambda: purge_deleted(database, keep=keep)),
     ]

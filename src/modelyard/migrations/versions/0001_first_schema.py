@@ -568,8 +568,8 @@ def upgrade() -> None:
     )
     op.create_table(
         "metric_segments",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("candidate_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("id", sa.BigInteger(), nullable=False),
         sa.Column("points", sa.Integer(), nullable=False),
         sa.Column("payload", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(
@@ -578,11 +578,9 @@ def upgrade() -> None:
             name=op.f("fk_metric_segments_candidate_id_candidates"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_metric_segments")),
-        sqlite_autoincrement=True,
+        sa.PrimaryKeyConstraint("candidate_id", "id", name=op.f("pk_metric_segments")),
+        sqlite_with_rowid=False,
     )
-    op.create_index(op.f("ix_metric_segments_candidate_id"), "metric_segments", ["candidate_id"], unique=False)
-
     op.create_table(
         "candidate_models",
         sa.Column("candidate_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),

@@ -25,11 +25,14 @@ from modelyard.platform.storage.parts import join_parts
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta, WritableFile
+    from obstore.store import RetryConfig
 
 LEAST_PIECE_BYTES = 5 * 1024 * 1024
 MOST_PIECES = 9_000
 MOST_COPY_BYTES = 5 * 1024**3
 AT_ONCE = 2
+# A client waits for two minutes at most; by then we have said that the store is away.
+RETRIES: "RetryConfig" = {"max_retries": 4, "retry_timeout": timedelta(seconds=30)}
 ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 # Fetched straight from the store by a browser, a file of somebody's must not run as a page.
 HARMLESS = {"Content-Type": "application/octet-stream", "Content-Disposition": "attachment"}
@@ -65,7 +68,7 @@ def open_objects(url: str, environment: Mapping[str, str] = os.environ) -> "Obje
             "read_timeout": timedelta(minutes=2),
             "timeout": timedelta(days=1),
         },
-        retry_config={"max_retries": 4, "retry_timeout": timedelta(seconds=30)},
+        retry_config=RETRIES,
     )
     return ObjectBlobs(store)
 
@@ -234,19 +237,15 @@ class ObjectBlobWriter:
 
     def _adopt(self, blob: StoredBlob) -> None:
         """Copy the staged object to its name; whatever is there has the same bytes."""
-        with _store_trouble():
-            if blob.size_bytes <= MOST_COPY_BYTES:
+        if blob.size_bytes <= MOST_COPY_BYTES:
+            with _store_trouble():
                 obstore.copy(self._objects.store, self._incoming.key, _key(blob.sha256))
-            elif self._objects.size_of(blob.sha256) != blob.size_bytes:
-                # S3 copies no more than 5 GiB at once.
-                obstore.put(
-                    self._objects.store,
-                    _key(blob.sha256),
-                    self._objects.read(self._incoming.key),
-                    attributes=HARMLESS,
-                    chunk_size=max(LEAST_PIECE_BYTES, -(-blob.size_bytes // MOST_PIECES)),
-                    max_concurrency=AT_ONCE,
-                )
+        else:
+            # S3 copies no more than 5 GiB at once.
+            again = IncomingObject(self._objects, _key(blob.sha256), blob.size_bytes)
+            for chunk in self._objects.read(self._incoming.key):
+                again.write(chunk)
+            again.finish()
 
 
 class ObjectPartWriter:

@@ -39,9 +39,15 @@ def in_one_transaction(payload_type: type[Payload], do: Callable[[Session, Paylo
 
 def in_many_transactions(do: Callable[[], object]) -> Handler:
     """A long task without payload that opens its own transactions; done twice or from the middle it does no harm."""
+    return with_payload(object, lambda _payload: do())
+
+
+def with_payload(payload_type: type[Payload], do: Callable[[Payload], object]) -> Handler:
+    """The same for a task with a payload."""
+    decode = msgspec.json.Decoder(payload_type).decode
 
     def handle(database: Database, claimed: Claim) -> None:
-        do()
+        do(decode(claimed.payload))
         with database.write(changes_access=False, uses_reserve=True) as session:
             finish(session, claimed)
 

@@ -92,7 +92,10 @@ def write_fold(session: Session, fold: Fold) -> bool:
         return False
     deleted = 0
     for piece in in_pieces(fold.segment_ids):
-        deleted += execute_counting(session, delete(MetricSegment).where(MetricSegment.id.in_(piece)))
+        deleted += execute_counting(
+            session,
+            delete(MetricSegment).where(MetricSegment.candidate_id == candidate_id, MetricSegment.id.in_(piece)),
+        )
     if deleted != len(fold.segment_ids):
         raise Conflict("Somebody else has folded this candidate's metrics meanwhile.")
     connection = session.connection()

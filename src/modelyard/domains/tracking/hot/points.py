@@ -58,8 +58,10 @@ def in_order(points: Points) -> Points:
 
     NaN equals NaN here and comes after every number.
     """
-    order = np.lexsort((points.values, points.steps, points.timestamps_ms))
-    steps, timestamps, values = points.steps[order], points.timestamps_ms[order], points.values[order]
+    steps, timestamps, values = points.steps, points.timestamps_ms, points.values
+    if not _strictly_later(steps, timestamps):
+        order = np.lexsort((values, steps, timestamps))
+        steps, timestamps, values = steps[order], timestamps[order], values[order]
     if len(steps) > 1:
         same = (steps[1:] == steps[:-1]) & (timestamps[1:] == timestamps[:-1])
         same &= (values[1:] == values[:-1]) | (np.isnan(values[1:]) & np.isnan(values[:-1]))
@@ -67,6 +69,13 @@ def in_order(points: Points) -> Points:
             keep = np.concatenate(([True], ~same))
             return Points(steps[keep], timestamps[keep], values[keep])
     return Points(steps, timestamps, values)
+
+
+def _strictly_later(steps: Integers, timestamps_ms: Integers) -> bool:
+    """Whether each point already comes after the one before it, as a single training loop logs them."""
+    later = timestamps_ms[1:] > timestamps_ms[:-1]
+    later |= (timestamps_ms[1:] == timestamps_ms[:-1]) & (steps[1:] > steps[:-1])
+    return bool(later.all())
 
 
 def joined(parts: Sequence[Points]) -> Points:

@@ -1,6 +1,7 @@
 """Writes a group of operations in one transaction; whatever can refuse one is asked before it writes anything."""
 
 import math
+import time
 from collections.abc import Iterable, Sequence
 
 from modelyard.domains.tracking.hot.keys import KeyBook
@@ -23,7 +24,7 @@ COUNTER = "candidate"
 DEFAULT_IID = 0
 DEFAULT_NAME = "Default"
 
-SEGMENTS = Bulk("metric_segments", ("candidate_id", "points", "payload"), ("bigint", "int", "bytea"))
+SEGMENTS = Bulk("metric_segments", ("candidate_id", "id", "points", "payload"), ("bigint", "bigint", "int", "bytea"))
 LATEST = Bulk(
     "latest_metrics",
     ("candidate_id", "key_id", "experiment_id", "step", "timestamp_ms", "value"),
@@ -70,6 +71,7 @@ class GroupWriter:
 
     def __init__(self) -> None:
         self.keys = KeyBook()
+        self._last_segment = 0
 
     def __call__(self, transaction: RawTransaction, operations: Sequence[Operation]) -> list[object]:
         """One outcome or error for each operation, in their order."""
@@ -219,6 +221,11 @@ class GroupWriter:
                 )
         transaction.insert_many(TAGS, [(*pair, value) for pair, value in sorted(rows.items())])
 
+    def _segment_id(self) -> int:
+        """A number greater than this process has given before; nanoseconds keep those of other processes apart."""
+        self._last_segment = max(self._last_segment + 1, time.time_ns())
+        return self._last_segment
+
     def _write_metrics(self, transaction: RawTransaction, logs: list[LogData]) -> None:
         segments: list[Row] = []
         latest: dict[tuple[int, int], tuple[int, int, float, int]] = {}
@@ -234,7 +241,7 @@ class GroupWriter:
                 book = self.keys.ids(transaction, place.project_id, metrics.names)
                 key_ids = [book[name] for name in metrics.names]
             payload = pack_segment(key_ids, metrics.steps, metrics.timestamps_ms, metrics.values)
-            segments.append((place.candidate_id, len(key_ids), payload))
+            segments.append((place.candidate_id, self._segment_id(), len(key_ids), payload))
             _keep_latest(latest, place, key_ids, metrics)
         transaction.insert_many(SEGMENTS, segments)
         transaction.insert_many(

@@ -4,7 +4,7 @@ import "modelyard/elements/copy.js";
 import "modelyard/elements/menu.js";
 
 import { startDialogs } from "modelyard/dialogs.js";
-import { startMlflowLinks } from "modelyard/mlflow-links.js";
+import { startMlflowLinks } from "modelyard/mlflow_links.js";
 import { startPreferences } from "modelyard/preferences.js";
 import { startRequests } from "modelyard/requests.js";
 import { startShortcuts } from "modelyard/shortcuts.js";

@@ -1,0 +1,1 @@
+"""`modelyard admin`: what an operator looks after from the terminal."""

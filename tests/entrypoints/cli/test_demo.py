@@ -1,0 +1,83 @@
+"""`modelyard demo`: real models through the real client, into a real server."""
+
+import json
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from modelyard.entrypoints.cli import demo
+from tests.entrypoints.cli.conftest import Run
+from tests.processes import ServerProcess, command
+
+
+@pytest.fixture
+def engine() -> str:
+    """The engine makes no difference to a client."""
+    return "sqlite"
+
+
+def test_what_is_missing_is_named_with_how_to_get_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "NEEDED", ("json", "no_such_library"))
+    ended = run("demo")
+    assert (ended.status, ended.err) == (
+        1,
+        'The demonstration needs no_such_library. Run: pip install "modelyard[demo]"\n',
+    )
+
+
+def test_a_named_server_needs_a_token(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_TOKEN", raising=False)
+    ended = run("demo", "--url", "https://models.example.org")
+    assert (ended.status, "MLFLOW_TRACKING_TOKEN" in ended.err) == (1, True)
+
+
+def test_a_server_that_is_not_running_is_asked_for_at_once(tmp_path: Path) -> None:
+    settings: dict[str, object] = {"data": tmp_path / "data", "port": 9}
+    assert command("migrate", settings=settings).returncode == 0
+    ended = command("demo", settings=settings)
+    assert (ended.returncode, "Is it running? `modelyard serve` starts one" in ended.stderr) == (1, True)
+
+
+def ask(made: dict[str, Any], path: str, body: object = None) -> Any:  # noqa: ANN401  # JSON
+    request = urllib.request.Request(
+        f"{made['tracking_uri']}/api/2.0/{path}",
+        None if body is None else json.dumps(body).encode(),
+        {"Authorization": f"Bearer {made['token']}", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request) as response:
+        return json.load(response)
+
+
+@pytest.mark.full
+@pytest.mark.timeout(600)
+def test_there_is_something_to_look_at(tmp_path: Path) -> None:
+    server = ServerProcess({"data": tmp_path / "data"}, tmp_path / "log")
+    server.start()
+    try:
+        ended = command("demo", settings={**server.settings, "port": server.port}, limit_s=500)
+        assert ended.returncode == 0, ended.stderr
+        assert ended.stdout.endswith(f"Look at {server.url}/demo/wine/-/ml/experiments\n")
+        made = server.bootstrap("demo/wine")
+        experiments = ask(made, "mlflow/experiments/search?max_results=10")["experiments"]
+        names = {it["name"]: it["experiment_id"] for it in experiments}
+        assert {"wine: algorithms", "wine: tuning"} <= set(names)
+        search = {"experiment_ids": [names["wine: tuning"]], "max_results": 50}
+        runs = ask(made, "mlflow/runs/search", search)["runs"]
+        assert len(runs) == 10
+        assert {run["info"]["status"] for run in runs} == {"FINISHED"}
+        children = [run for run in runs if any(tag["key"] == "mlflow.parentRunId" for tag in run["data"]["tags"])]
+        assert len(children) == 9
+        run_id = children[0]["info"]["run_id"]
+        history = ask(made, f"mlflow/metrics/get-history?run_id={run_id}&metric_key=test_loss")["metrics"]
+        assert [point["step"] for point in history] == list(range(40))
+        best = {"experiment_ids": [names["wine: algorithms"]], "filter": "tags.best = 'yes'"}
+        (found,) = ask(made, "mlflow/runs/search", best)["runs"]
+        files = ask(made, f"mlflow/artifacts/list?run_id={found['info']['run_id']}")["files"]
+        assert {"figures", "report.json"} <= {it["path"] for it in files}
+        assert found["inputs"]["dataset_inputs"]
+        assert found["outputs"]["model_outputs"]
+        assert command("doctor", settings=server.settings).returncode == 0
+    finally:
+        server.clean_up()
