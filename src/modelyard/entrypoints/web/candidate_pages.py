@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from modelyard.domains.accounts.actor import Actor
-from modelyard.domains.namespaces.access import Standing
+from modelyard.domains.namespaces.access import Ability, Standing, check
 from modelyard.domains.namespaces.projects import get_project
 from modelyard.domains.namespaces.tables import Project
 from modelyard.domains.tracking.artifacts import ArtifactPath, list_artifacts
@@ -98,9 +98,15 @@ class OpenedCandidate:
 
 
 def open_candidate(
-    visit: Visit, session: Session, actor: Actor, *, title: str = "", wanted: Wanted = EVERYTHING
+    visit: Visit,
+    session: Session,
+    actor: Actor,
+    ability: Ability = Ability.READ_TRACKING,
+    *,
+    title: str = "",
+    wanted: Wanted = EVERYTHING,
 ) -> OpenedCandidate:
-    """The candidate in a route's `{project}` and `{candidate}`, deleted or not.
+    """The candidate in a route's `{project}` and `{candidate}`, deleted or not, for somebody with `ability` there.
 
     Raises:
         NotFound, Forbidden
@@ -119,6 +125,7 @@ def open_candidate(
     running = "▶ " if Status(row.status) is Status.RUNNING else ""
     titles = (*((title,) if title else ()), f"{running}{name} — {row.name}", experiment.name)
     where, found = in_project(session, actor, project, CURRENT, title=titles, way=way)
+    check(found, ability)
     beside = neighbours_of(session, actor, project, row)
     return OpenedCandidate(
         project,

@@ -265,7 +265,7 @@ def _whole(visit: Visit, name: str, usual: int) -> int:
 
 def show_deletion(visit: Visit) -> Response:
     with visit.read() as (session, actor):
-        opened = open_candidate(visit, session, actor, title="Delete", wanted=HEADING)
+        opened = open_candidate(visit, session, actor, Ability.WRITE_TRACKING, title="Delete", wanted=HEADING)
     days = visit.installation.settings.deletion_days
     name = f"candidate {opened.row.iid}"
     return visit.task(

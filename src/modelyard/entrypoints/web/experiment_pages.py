@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from modelyard.domains.accounts.actor import Actor
-from modelyard.domains.namespaces.access import Ability, Standing
+from modelyard.domains.namespaces.access import Ability, Standing, check
 from modelyard.domains.namespaces.projects import get_project
 from modelyard.domains.namespaces.tables import Project
 from modelyard.domains.tracking.experiment_search import Activity, ExperimentRow, activity_of, read_experiment
@@ -86,8 +86,10 @@ def abilities(standing: Standing) -> dict[str, bool]:
     }
 
 
-def open_experiment(visit: Visit, session: Session, actor: Actor, *, title: str = "") -> OpenedExperiment:
-    """The experiment in a route's `{project}` and `{experiment}`, deleted or not.
+def open_experiment(
+    visit: Visit, session: Session, actor: Actor, ability: Ability = Ability.READ_TRACKING, *, title: str = ""
+) -> OpenedExperiment:
+    """The experiment in a route's `{project}` and `{experiment}`, deleted or not, for somebody with `ability` there.
 
     Raises:
         NotFound, Forbidden
@@ -100,6 +102,7 @@ def open_experiment(visit: Visit, session: Session, actor: Actor, *, title: str 
     titles = (title, experiment.name) if title else (experiment.name,)
     way = (Link("Experiments", list_url), Link(experiment.name, f"{list_url}/{experiment.iid}/candidates"))
     where, found = in_project(session, actor, project, CURRENT, title=titles, way=way)
+    check(found, ability)
     return OpenedExperiment(project, experiment, version, activity, where, found)
 
 

@@ -267,7 +267,7 @@ def add(visit: Visit) -> Response:
 
 def show_edit(visit: Visit) -> Response:
     with visit.read() as (session, actor):
-        opened = open_experiment(visit, session, actor, title="Rename")
+        opened = open_experiment(visit, session, actor, Ability.WRITE_TRACKING, title="Edit")
     row = opened.experiment
     values = {
         "name": row.name,
@@ -287,7 +287,7 @@ def edit(visit: Visit) -> Response:
             name = experiment.name
     except (Invalid, Conflict) as refused:
         with visit.read() as (session, actor):
-            shown = open_experiment(visit, session, actor, title="Rename")
+            shown = open_experiment(visit, session, actor, Ability.WRITE_TRACKING, title="Edit")
         return _edit_page(visit, shown, _refused(visit, refused), status_of(refused))
     return visit.go(f"{opened.url}{EXPERIMENTS}/{experiment.iid}/candidates", Toast(f"Experiment {name} saved."))
 
@@ -331,7 +331,7 @@ def unarchive(visit: Visit) -> Response:
 
 def show_deletion(visit: Visit) -> Response:
     with visit.read() as (session, actor):
-        opened = open_experiment(visit, session, actor, title="Delete")
+        opened = open_experiment(visit, session, actor, Ability.WRITE_TRACKING, title="Delete")
     number = opened.activity.candidates
     days = visit.installation.settings.deletion_days
     inside = (

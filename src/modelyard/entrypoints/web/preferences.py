@@ -43,6 +43,8 @@ def show_preferences(visit: Visit) -> Response:
 
 def save_appearance(visit: Visit) -> Response:
     """The theme is kept with the account, the rest in this browser."""
+    with visit.read():
+        visit.require_person()
     chosen = {
         "theme": visit.field("theme"),
         "density": visit.field("density"),

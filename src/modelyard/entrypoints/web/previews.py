@@ -118,6 +118,8 @@ def _table_of(text: str, separator: str, *, is_whole: bool) -> Preview:
     try:
         rows = [row for row in reader if row]
     except csv.Error:
+        rows = []
+    if not rows:
         return _lines("table.txt", text, "This could not be read as a table.")
     total = len(rows) - 1 if is_whole else None
     return _table(rows[0], rows[1 : MOST_ROWS + 1], total, "TSV" if separator == "\t" else "CSV")

@@ -90,12 +90,12 @@ class _Edge:
         self._assets = assets
         self._templates = template_environment(assets)
 
-    def _visit(self, request: Request) -> Visit:
-        return Visit(self._installation, self._assets, self._templates, request)
+    def _visit(self, request: Request, *, is_public: bool = False) -> Visit:
+        return Visit(self._installation, self._assets, self._templates, request, is_public)
 
     def endpoint(self, page: PageRoute) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
-            visit = self._visit(request)
+            visit = self._visit(request, is_public=page.policy.is_public)
             try:
                 if request.method not in SAFE_METHODS:
                     await self._admit(visit, has_form=page.handler is not None)

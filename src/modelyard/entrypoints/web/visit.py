@@ -57,6 +57,7 @@ class Visit:
     assets: Assets
     templates: Environment
     request: Request
+    is_public: bool = False
     form: FormData = field(default_factory=FormData)
     actor: Actor = ANONYMOUS
     viewer: Viewer | None = None

@@ -1,0 +1,185 @@
+"""The table of candidates: its columns, order, filter, counts and pages, as the address says; and the same as CSV."""
+
+import csv
+import io
+
+import pytest
+
+from modelyard.entrypoints.web.grid import columns_from, order_from, order_text
+from modelyard.platform.errors import Invalid
+from tests.conftest import World
+from tests.entrypoints.web.browser import Browser
+from tests.entrypoints.web.conftest import Browse, Log
+
+NAMES = "tbody th a"
+
+
+@pytest.fixture
+def table(experiment: str) -> str:
+    return f"{experiment}/candidates"
+
+
+@pytest.mark.parametrize(
+    ("text", "order"),
+    [
+        ("metrics.loss", "metrics.loss ASC"),
+        ("-metrics.val/auc 1", "metrics.`val/auc 1` DESC"),
+        ("name", "attributes.run_name ASC"),
+        ("-attributes.created", "attributes.start_time DESC"),
+        ("tags.a,b", "tags.`a,b` ASC"),
+    ],
+)
+def test_the_order_of_an_address_is_one_of_the_search_language(text: str, order: str) -> None:
+    key = order_from(text)
+    assert key is not None
+    assert order_text(key) == order
+
+
+@pytest.mark.parametrize("text", ["nothing", "metrics.", "datasets.name", "attributes.nothing", "attributes.duration"])
+def test_an_order_that_cannot_be_is_refused(text: str) -> None:
+    with pytest.raises(Invalid):
+        order_from(text)
+
+
+def test_columns_are_named_in_either_way_and_once() -> None:
+    short = columns_from(["metrics.a,params.b,metrics.a"])
+    long = columns_from(["metrics.a", "params.b", "metrics.a"])
+    assert short == long
+    assert [column.name for column in short] == ["metrics.a", "params.b"]
+    with pytest.raises(Invalid):
+        columns_from([",".join(f"metrics.m{number}" for number in range(100))])
+
+
+def test_the_usual_columns_are_metrics_and_what_varies(developer: Browser, table: str, log: Log) -> None:
+    log("a", {"auc": 0.7, "system/cpu": 3}, {"depth": "4", "booster": "gbtree"})
+    log("b", {"auc": 0.8, "loss": float("nan")}, {"depth": "8", "booster": "gbtree"})
+    page = developer.get(table)
+    heads = page.texts("thead tr:last-child th")
+    assert heads == ["Candidate", "Status", "auc", "depth", "Created", "Duration", "Author"]
+    assert page.texts(".table-grid tbody tr:first-child td")[:3] == ["finished", "0.8000", "8"]
+    assert page.texts(".group-row td") == ["", "Metrics", "Parameters", ""]
+
+
+def test_chosen_columns_are_shown_in_their_order(developer: Browser, table: str, log: Log) -> None:
+    log("a", {"auc": 0.7, "loss": 2e-7}, {"depth": "4"}, {"team": "risk"})
+    page = developer.get(f"{table}?cols=tags.team,metrics.loss,params.depth,attributes.run_id,metrics.nothing")
+    assert page.texts("thead tr:last-child th")[1:] == ["team", "loss", "depth", "Run ID", "nothing"]
+    assert page.texts(".table-grid tbody td")[:3] == ["risk", "2e\u22127", "4"]
+    assert "Reset columns" in page.text
+
+
+def test_the_picker_offers_what_is_not_shown(developer: Browser, table: str, log: Log) -> None:
+    log("a", {"auc": 0.7, "loss": 0.1}, {"depth": "4"}, {"team": "risk"})
+    offered = developer.region(f"{table}?cols=metrics.auc", "more-columns")
+    values = [str(box["value"]) for box in offered.soup.select("input")]
+    assert {"metrics.loss", "params.depth", "tags.team", "attributes.status"} <= set(values)
+    assert "metrics.auc" not in values
+
+
+def test_pressing_a_head_sorts_and_turns(developer: Browser, table: str, log: Log) -> None:
+    for name, auc in (("low", 0.1), ("high", 0.9), ("middle", 0.5)):
+        log(name, {"auc": auc})
+    page = developer.get(table)
+    assert page.soup.select_one("th[aria-sort] .sort").text == "Created"  # type: ignore[union-attr]  # it is there
+    link = next(str(head["href"]) for head in page.soup.select("thead .sort") if head.text == "auc")
+    page = developer.get(link)
+    assert page.texts(NAMES) == ["high", "middle", "low"]
+    head = page.soup.select_one("th[aria-sort]")
+    assert head is not None
+    assert head["aria-sort"] == "descending"
+    again = str(head.select_one("a")["href"])  # type: ignore[index]  # its link
+    assert developer.get(again).texts(NAMES) == ["low", "middle", "high"]
+
+
+def test_a_filter_narrows_and_counts_are_true(developer: Browser, table: str, log: Log) -> None:
+    for number in range(5):
+        log(f"c{number}", {"auc": number / 10}, {"depth": str(number % 2)})
+    page = developer.get(f"{table}?q=metrics.auc+%3E+0.1+and+params.depth+%3D+'1'")
+    assert page.texts(NAMES) == ["c3"]
+    assert page.texts(".table-foot > span") == ["1 shown · 1 matches · 5 total"]
+    assert page.texts(".filter-state") == ["1 matches"]
+    none = developer.get(f"{table}?q=metrics.auc+%3E+2")
+    assert "No candidate matches" in none.text
+    assert "None of the 5 candidates matches" in none.text
+
+
+def test_a_filter_that_cannot_be_read_says_where(developer: Browser, table: str, log: Log) -> None:
+    log("a", {"auc": 0.7})
+    page = developer.get(f"{table}?q=metrics.auc+%3E%3E+1")
+    assert page.status == 422
+    assert page.texts("#filter-problem mark") == [">>"]
+    assert page.soup.select_one("#filter-query")["value"] == "metrics.auc >> 1"  # type: ignore[index]  # the field
+    region = developer.region(f"{table}?q=metrics.auc+%3E%3E+1", "candidates")
+    assert region.answer.headers["hx-retarget"] == "#filter"
+
+
+@pytest.mark.parametrize("query", ["sort=nothing", "cols=nothing", "state=nothing", "cursor=nonsense"])
+def test_a_broken_address_is_told_so(developer: Browser, table: str, log: Log, query: str) -> None:
+    log("a")
+    page = developer.get(f"{table}?{query}")
+    assert (page.status, page.texts("h1")) == (422, ["This cannot be understood"])
+
+
+def test_htmx_gets_the_region_and_its_heading_only(developer: Browser, table: str, log: Log) -> None:
+    log("a")
+    page = developer.region(table, "candidates")
+    assert not page.soup.select("html, .sidebar")
+    assert page.texts("#experiment-heading .tab[aria-current]") == ["Candidates 1"]
+    assert page.texts(NAMES) == ["a"]
+    assert "HX-Request-Type" in page.answer.headers["vary"]
+
+
+def test_pages_show_every_candidate_once(developer: Browser, table: str, log: Log) -> None:
+    for number in range(103):
+        log(f"c{number}", {"auc": number % 7}, is_finished=False)
+    address, seen = f"{table}?sort=-metrics.auc", list[str]()
+    while address:
+        page = developer.get(address)
+        seen += page.texts(NAMES)
+        assert page.texts(".table-foot > span")[0].endswith("103 match · 103 total")
+        following = page.soup.select_one('a[rel="next"]')
+        address = str(following["href"]) if following else ""
+    assert len(seen) == len(set(seen)) == 103
+
+
+def test_deleted_candidates_have_a_list_of_their_own(developer: Browser, world: World, table: str, log: Log) -> None:
+    log("kept")
+    gone = log("gone")
+    candidate = f"/{world.project_path}/-/ml/candidates/{gone.place.iid}"
+    toast = developer.follow(developer.post(f"{candidate}/delete"))
+    assert toast.texts("#toasts .button-link") == [f"Restore candidate {gone.place.iid}"]
+    assert developer.get(table).texts(NAMES) == ["kept"]
+    assert developer.get(f"{table}?state=deleted").texts(NAMES) == ["gone"]
+    developer.post(f"{candidate}/restore")
+    assert sorted(developer.get(table).texts(NAMES)) == ["gone", "kept"]
+
+
+def test_csv_is_the_table_with_every_row_and_no_formula(developer: Browser, table: str, log: Log) -> None:
+    log("=cmd()", {"auc": -0.5}, {"depth": "-4", "note": "@sum", "text": 'a,"b"\nc'})
+    log("plain", {"auc": float("nan")})
+    page = developer.get(f"{table}.csv?cols=metrics.auc,params.depth,params.note,params.text&sort=metrics.auc")
+    assert page.answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert page.answer.headers["content-disposition"].startswith("attachment")
+    rows = list(csv.reader(io.StringIO(page.answer.text)))
+    assert rows[0] == ["candidate", "name", "run_id", "metrics.auc", "params.depth", "params.note", "params.text"]
+    assert rows[1][1] == "'=cmd()"
+    assert rows[1][3:] == ["-0.5", "-4", "'@sum", 'a,"b"\nc']
+    assert rows[2][3] == "nan"
+    assert developer.get(f"{table}.csv?q=((").status == 422
+
+
+def test_what_users_wrote_is_text(browse: Browse, world: World, table: str, log: Log) -> None:
+    evil = "<img src=x onerror=alert(1)>"
+    log(evil, {"<b>m": 1.0}, {"p": evil, "q": '"><script>'}, {"t": evil})
+    page = browse(world.guest).get(f"{table}?cols=params.p,params.q,tags.t")
+    assert evil in page.texts(NAMES)
+    assert not page.soup.select("tbody img, tbody script, thead b")
+
+
+def test_an_experiment_without_candidates_teaches_and_waits(developer: Browser, table: str) -> None:
+    page = developer.get(table)
+    assert "No candidate yet" in page.text
+    region = page.soup.select_one("#candidates")
+    assert region is not None
+    assert "data-empty" in region.attrs
+    assert page.soup.select_one("my-live[region=candidates]") is not None

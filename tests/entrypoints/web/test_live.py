@@ -1,0 +1,71 @@
+"""An open page hears of changes by server-sent events."""
+
+from collections.abc import Iterator
+
+import httpx
+import msgspec
+
+from modelyard.domains.tracking.hot.operations import LogData, MetricColumns, Status, UpdateCandidate
+from modelyard.platform.clock import now_ms
+from tests.conftest import LiveServer, World
+from tests.entrypoints.web.browser import Browser
+from tests.entrypoints.web.conftest import Browse, Log
+
+
+def events(answer: httpx.Response) -> Iterator[tuple[str, str, dict[str, int]]]:
+    """Name, id and data of each event."""
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    name = number = ""
+    for line in answer.iter_lines():
+        key, _, value = line.partition(": ")
+        if key == "event":
+            name = value
+        elif key == "id":
+            number = value
+        elif key == "data":
+            yield name, number, msgspec.json.decode(value.encode())
+
+
+def version_of(browser: Browser, experiment: str) -> str:
+    region = browser.get(f"{experiment}/candidates").soup.select_one("#candidates")
+    assert region is not None
+    return str(region["data-version"])
+
+
+def test_a_new_candidate_is_heard_of(developer: Browser, experiment: str, log: Log) -> None:
+    log("before")
+    since = version_of(developer, experiment)
+    with developer.client.stream("GET", f"{experiment}/live?since={since}", timeout=10) as answer:
+        log("after", is_finished=False)
+        name, number, news = next(events(answer))
+    assert (name, news["created"]) == ("change", 1)
+    assert number == version_of(developer, experiment)
+
+
+def test_what_happened_between_page_and_stream_is_not_lost(developer: Browser, experiment: str, log: Log) -> None:
+    since = version_of(developer, experiment)
+    log("between")
+    with developer.client.stream("GET", f"{experiment}/live?since={since}", timeout=10) as answer:
+        assert next(events(answer))[2]["created"] == 1
+
+
+def test_a_running_candidate_tells_of_its_metrics_and_its_end(
+    developer: Browser, live: LiveServer, world: World, log: Log
+) -> None:
+    made = log("running", {"loss": 1.0}, is_finished=False)
+    path = f"/{world.project_path}/-/ml/candidates/{made.place.iid}/live"
+    lane = live.installation.lane
+    with developer.client.stream("GET", path, timeout=10) as answer:
+        heard = events(answer)
+        lane.submit_and_wait(LogData(made.place, now_ms(), MetricColumns(["loss"], [1], [now_ms()], [0.5])))
+        assert next(heard)[0] == "change"
+        lane.submit_and_wait(UpdateCandidate(made.place, now_ms(), Status.FINISHED, now_ms()))
+        assert [name for name, _, _ in heard] == ["change", "end"]
+
+
+def test_streams_are_for_those_who_may_see(browse: Browse, world: World, experiment: str, log: Log) -> None:
+    log("secret")
+    path = f"{experiment}/live?since=0"
+    for browser in (browse(), browse(world.stranger)):
+        assert browser.get(path, Accept="text/event-stream").status in {401, 404}
+    assert browse(world.guest).get(f"{experiment}/live?since=x", Accept="text/event-stream").status == 422

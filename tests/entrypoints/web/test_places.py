@@ -1,0 +1,204 @@
+"""Home, groups, projects, members, access tokens and settings, as people use them."""
+
+import pytest
+
+from modelyard.domains.accounts.actor import SYSTEM
+from modelyard.domains.accounts.users import find_user
+from modelyard.entrypoints.request import Credentials
+from tests.conftest import LiveServer, World
+from tests.entrypoints.web.browser import Browser
+from tests.entrypoints.web.conftest import Browse, Log
+
+
+def settings_of(world: World) -> str:
+    return f"/{world.project_path}/-/settings/general"
+
+
+def test_home_lists_what_one_can_see(browse: Browse, world: World) -> None:
+    assert browse(world.developer).get("/").texts(".card-list-text a") == ["acme / churn", "Acme"]
+    assert "A place for your first model" in browse(world.stranger).get("/").text
+
+
+def test_a_search_that_finds_nothing_offers_the_way_back(developer: Browser) -> None:
+    page = developer.get("/?q=nothing+like+this")
+    assert "No project matches" in page.text
+    assert "Clear search" in page.text
+
+
+def test_a_group_and_a_project_are_made_and_opened(owner: Browser) -> None:
+    made = owner.post("/groups", {"name": "Risk Models", "path": "", "visibility": "private", "description": ""})
+    assert made.location == "/groups/risk-models"
+    page = owner.follow(made)
+    assert page.texts("h1") == ["Risk Models"]
+    assert page.texts(".toast-text") == ["Group Risk Models created."]
+    fields: dict[str, str | list[str]] = {"name": "Credit", "path": "credit", "group": "risk-models"}
+    project = owner.post("/projects", {**fields, "visibility": "private", "description": "# Hello"})
+    assert project.location == "/risk-models/credit"
+    page = owner.follow(project)
+    assert page.texts(".breadcrumbs li") == ["Risk Models", "Credit"]
+    assert page.texts(".prose h2") == ["Hello"]
+    assert owner.get("/risk-models/credit").texts(".toast-text") == []
+
+
+def test_a_subgroup_is_made_below_its_group(owner: Browser) -> None:
+    made = owner.post("/groups", {"name": "Fraud", "parent": "acme", "path": "fraud", "visibility": "private"})
+    assert made.location == "/groups/acme/fraud"
+    assert "Fraud" in owner.get("/groups/acme").texts(".card-list-text a")
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "sentence"),
+    [
+        ({"name": ""}, 422, "A name has 1 to 255 printable characters."),
+        ({"name": "x", "path": "-x"}, 422, "A path has letters"),
+        ({"name": "Acme", "path": "acme"}, 409, "has already been taken"),
+        ({"name": "x", "path": "admin"}, 422, "is reserved"),
+        ({"name": "x", "visibility": "secret"}, 422, "Visibility is one of"),
+    ],
+)
+def test_a_form_that_is_refused_keeps_what_was_written(
+    owner: Browser, fields: dict[str, str], status: int, sentence: str
+) -> None:
+    page = owner.post("/groups", {"visibility": "private", "description": "kept", **fields})
+    assert page.status == status
+    assert sentence in page.texts(".error-summary")[0]
+    assert page.texts("textarea") == ["kept"]
+
+
+def test_the_address_of_a_group_without_its_prefix_leads_to_it(owner: Browser) -> None:
+    assert owner.get("/acme").location == "/groups/acme"
+
+
+def test_a_person_has_a_place_of_their_own(developer: Browser) -> None:
+    made = developer.post("/projects", {"name": "Notes", "path": "", "group": "", "visibility": "private"})
+    assert made.location == "/developer/notes"
+    assert "Notes" in developer.get("/developer").texts(".card-list-text a")
+
+
+def test_the_checklist_ticks_itself(browse: Browse, live: LiveServer, world: World, log: Log) -> None:
+    maintainer = browse(world.maintainer)
+    path = f"/{world.project_path}"
+    page = maintainer.get(path)
+    assert page.texts("[data-done] .checklist-title") == [
+        "Create the project (done)",
+        "Create an access token (done)",
+        "Invite a colleague (done)",
+    ]
+    assert f'mlflow.set_tracking_uri("{live.tracking_uri(world.project_id)}")' in page.copies
+    log("brave")
+    assert not maintainer.get(path).texts(".checklist-title")
+
+
+def test_a_member_is_added_changed_and_removed(browse: Browse, live: LiveServer, world: World) -> None:
+    maintainer = browse(world.maintainer)
+    members = f"/{world.project_path}/-/project_members"
+    assert maintainer.post(members, {"username": "@stranger", "access_level": "20"}).location == members
+    rows = maintainer.get(members).texts("tbody tr")
+    assert any("@stranger Reporter Direct member" in row for row in rows)
+    assert any("Inherited from Acme" in row for row in rows)
+    assert maintainer.post(members, {"username": "stranger", "access_level": "20"}).status == 409
+    assert maintainer.post(members, {"username": "nobody", "access_level": "20"}).status == 422
+    with live.installation.database.read() as session:
+        stranger = find_user(session, SYSTEM, "stranger")
+    assert stranger is not None
+    one = f"{members}/{stranger.id}"
+    assert maintainer.post(one, {"access_level": "30", "expires_on": "2020-01-01"}).status == 422
+    assert maintainer.post(one, {"access_level": "30", "expires_on": "2099-12-31"}).location == members
+    assert any("Developer" in row and "31 Dec 2099" in row for row in maintainer.get(members).texts("tbody tr"))
+    assert maintainer.post(f"{one}/remove").location == members
+    assert not any("@stranger" in row for row in maintainer.get(members).texts("tbody tr"))
+
+
+def test_nobody_gives_a_role_above_their_own(browse: Browse, world: World) -> None:
+    maintainer = browse(world.maintainer)
+    members = f"/{world.project_path}/-/project_members"
+    assert "Owner" not in maintainer.get(f"{members}/new").texts("label")
+    assert maintainer.post(members, {"username": "stranger", "access_level": "50"}).status == 403
+
+
+def test_members_can_leave(browse: Browse, world: World) -> None:
+    guest = browse(world.guest)
+    members = f"/{world.project_path}/-/project_members"
+    assert guest.post(f"{members}/{world.guest.actor.user_id}/remove").location == "/"
+    assert guest.get(f"/{world.project_path}").status == 404
+
+
+def test_a_token_is_shown_once_and_works(browse: Browse, live: LiveServer, world: World) -> None:
+    maintainer = browse(world.maintainer)
+    tokens = f"/{world.project_path}/-/settings/access_tokens"
+    fields: dict[str, str | list[str]] = {"name": "cluster", "access_level": "30", "scopes": ["log_candidates"]}
+    expires = str(maintainer.get(tokens).soup.select_one("#expires_on")["value"])  # type: ignore[index]  # the field is there
+    made = maintainer.post(tokens, {**fields, "expires_on": expires})
+    assert made.status == 201
+    secret = made.texts("#new-token")[0]
+    assert f"MLFLOW_TRACKING_URI={live.tracking_uri(world.project_id)}" in made.copies
+    assert f"MLFLOW_TRACKING_TOKEN={secret}" in made.copies
+    listed = maintainer.get(tokens)
+    assert secret not in listed.answer.text
+    assert any("cluster log_candidates Developer" in row for row in listed.texts("tbody tr"))
+    with live.installation.database.read() as session:
+        assert live.installation.authenticate(session, Credentials(token=secret)).is_bot
+    revoke = str(listed.soup.select_one("tbody a.button-danger")["href"])  # type: ignore[index]  # the button is there
+    assert maintainer.post(revoke).location == tokens
+    assert "revoked" in maintainer.get(tokens).text
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"name": ""}, "A token needs a name"),
+        ({"scopes": []}, "Choose at least one scope"),
+        ({"expires_on": ""}, "Choose the last day"),
+        ({"expires_on": "2020-01-01"}, "cannot expire in the past"),
+        ({"expires_on": "2999-01-01"}, "lives at most"),
+        ({"expires_on": "tomorrow"}, "is not a date"),
+    ],
+)
+def test_a_token_that_is_refused_is_not_made(
+    developer: Browser, changed: dict[str, str | list[str]], sentence: str
+) -> None:
+    path = "/-/user_settings/personal_access_tokens"
+    expires = str(developer.get(path).soup.select_one("#expires_on")["value"])  # type: ignore[index]  # the field is there
+    fields: dict[str, str | list[str]] = {"name": "laptop", "scopes": ["api"], "expires_on": expires}
+    page = developer.post(path, {**fields, **changed})
+    assert page.status == 422
+    assert sentence in page.texts(".error-summary")[0]
+    assert not page.soup.select("#new-token")
+
+
+def test_settings_are_saved_section_by_section(browse: Browse, world: World) -> None:
+    owner = browse(world.owner)
+    path = settings_of(world)
+    saved = owner.post(path, {"section": "naming", "name": "Churn 2", "description": "*soon*"})
+    assert owner.follow(saved).texts(".toast-text") == ["Name and description of Churn 2 saved."]
+    assert owner.get(f"/{world.project_path}").texts("h1") == ["Churn 2"]
+    features = {"model_experiments_access_level": "disabled", "package_registry_access_level": "private"}
+    assert owner.post(path, {"section": "features", **features}).status == 303
+    assert owner.get(f"/{world.project_path}/-/ml/experiments").status == 404
+    assert owner.get(f"/{world.project_path}").status == 200
+    assert owner.post(path, {"section": "visibility", "visibility": "public"}).status == 422
+    assert owner.post(path, {"section": "nothing"}).status == 422
+
+
+def test_deleting_a_project_takes_its_path(owner: Browser, world: World) -> None:
+    path = f"/{world.project_path}/-/settings/delete"
+    wrong = owner.post(path, {"phrase": "churn"})
+    assert (wrong.status, world.project_path in wrong.texts(".error-summary")[0]) == (422, True)
+    assert owner.post(path, {"phrase": world.project_path}).location == "/"
+    assert owner.get(f"/{world.project_path}").status == 404
+
+
+def test_the_theme_is_remembered(developer: Browser) -> None:
+    saved = developer.post("/-/user_settings/preferences", {"theme": "dark", "density": "compact", "shortcuts": "on"})
+    html = developer.follow(saved).soup.select_one("html")
+    assert html is not None
+    assert (html["data-theme"], html["data-density"]) == ("dark", "compact")
+    wrong = {"theme": "pink", "density": "compact"}
+    assert developer.post("/-/user_settings/preferences", {**wrong}).status == 422
+
+
+def test_an_address_that_nothing_has_is_said_so_in_the_chrome(developer: Browser) -> None:
+    page = developer.get("/nothing/-/here")
+    assert page.status == 404
+    assert page.texts("h1") == ["There is nothing here that you can see"]
+    assert developer.client.post("/-/styleguide").status_code in {403, 405}

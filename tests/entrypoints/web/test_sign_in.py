@@ -1,0 +1,111 @@
+"""Signing in and out, and the first administrator's one-time page."""
+
+from collections.abc import Callable
+
+import pytest
+
+from modelyard.domains.accounts.actor import SYSTEM
+from modelyard.domains.accounts.passwords import hash_password
+from modelyard.domains.accounts.sign_in import first_administrator_link
+from modelyard.domains.accounts.users import create_user
+from modelyard.domains.namespaces.groups import create_personal_namespace
+from tests.conftest import LiveServer
+from tests.entrypoints.web.browser import COOKIE, Browser, Page
+from tests.entrypoints.web.conftest import Browse
+
+PASSWORD = "four unlikely words together"
+
+
+@pytest.fixture
+def ada(live: LiveServer) -> str:
+    """A person with a password."""
+    with live.installation.database.write() as session:
+        user = create_user(
+            session, SYSTEM, username="ada", name="Ada", email="ada@example.org", password=hash_password(PASSWORD)
+        )
+        create_personal_namespace(session, SYSTEM, user)
+    return "ada"
+
+
+def sign_in(browser: Browser, login: str, password: str = PASSWORD, following: str = "") -> Page:
+    fields: dict[str, str | list[str]] = {"login": login, "password": password, "next": following}
+    return browser.post("/users/sign_in", fields)
+
+
+def test_one_signs_in_by_name_or_address_and_goes_on(browse: Browse, ada: str) -> None:
+    for login in (ada, "ADA", "ada@example.org"):
+        page = sign_in(browse(), login, following="/groups/new")
+        assert (page.status, page.location) == (303, "/groups/new")
+        cookie = page.answer.headers["set-cookie"]
+        assert "HttpOnly" in cookie
+        assert "samesite=lax" in cookie.lower()
+
+
+def test_signing_in_gives_a_new_session(browse: Browse, ada: str) -> None:
+    browser = browse()
+    sign_in(browser, ada)
+    first = browser.client.cookies[COOKIE]
+    sign_in(browser, ada)
+    assert browser.client.cookies[COOKIE] != first
+
+
+@pytest.mark.parametrize(("login", "password"), [("ada", "not this one"), ("nobody", PASSWORD), ("", "")])
+def test_whatever_is_wrong_sounds_the_same(browse: Browse, ada: str, login: str, password: str) -> None:
+    assert ada
+    page = sign_in(browse(), login, password)
+    assert page.status == 401
+    assert page.texts(".error-summary") == ["The user name or the password is wrong."]
+    assert password not in page.answer.text or not password
+
+
+def test_guessing_is_slowed_down(browse: Browse, ada: str) -> None:
+    browser = browse()
+    pages = [sign_in(browser, ada, "wrong") for _ in range(11)]
+    assert [page.status for page in pages] == [401] * 10 + [429]
+    assert "Too many tries" in pages[-1].text
+
+
+def test_signing_out_ends_the_session_on_the_server(browse: Browse, ada: str) -> None:
+    browser = browse()
+    sign_in(browser, ada)
+    cookie = browser.client.cookies[COOKIE]
+    assert browser.get("/").status == 200
+    assert browser.post("/users/sign_out").location == "/users/sign_in"
+    browser.client.cookies.set(COOKIE, cookie)
+    assert browser.get("/").location.startswith("/users/sign_in")
+
+
+def test_a_new_password_ends_other_sessions(browse: Browse, ada: str) -> None:
+    mine, elsewhere = browse(), browse()
+    sign_in(mine, ada)
+    sign_in(elsewhere, ada)
+    wrong = {"current_password": "wrong", "new_password": "another long password"}
+    assert mine.post("/-/user_settings/password", {**wrong}).status == 422
+    right = {"current_password": PASSWORD, "new_password": "another long password"}
+    assert mine.post("/-/user_settings/password", {**right}).status == 303
+    assert mine.get("/").status == 200
+    assert elsewhere.get("/").location.startswith("/users/sign_in")
+
+
+def test_the_first_administrator_comes_in_once(serve: Callable[[], LiveServer]) -> None:
+    live = serve()
+    with live.installation.database.write() as session:
+        secret = first_administrator_link(session, live.installation.key)
+    path = f"/-/first_administrator?token={secret}"
+    browser = Browser(live.url, live.installation)
+    assert browser.get(path).texts("h1") == ["Create the first administrator"]
+    fields: dict[str, str | list[str]] = {"username": "root", "name": "Ada", "email": "ada@example.org"}
+    weak = browser.post(path, {**fields, "password": "short"}, page=path)
+    assert (weak.status, weak.texts(".error-summary")) == (422, ["A password needs at least 12 characters."])
+    assert browser.post(path, {**fields, "password": PASSWORD}, page=path).location == "/"
+    assert browser.get("/").texts("h1") == ["Your projects"]
+    used = browser.get(path)
+    assert used.status == 404
+    assert "no longer valid" in used.text
+    browser.close()
+
+
+def test_a_link_that_was_made_up_opens_nothing(browse: Browse) -> None:
+    page = browse().get("/-/first_administrator?token=myd_lnk_made_up")
+    assert page.status == 404
+    assert "no longer valid" in page.text

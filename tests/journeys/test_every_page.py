@@ -1,0 +1,161 @@
+"""Every page in a real browser: no complaint of the content policy, nothing that axe finds, no sideways scrolling."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from modelyard.domains.tracking.experiments import create_experiment
+from modelyard.domains.tracking.hot.operations import (
+    CandidateInfo,
+    CreateCandidate,
+    LogData,
+    MetricColumns,
+    Status,
+    UpdateCandidate,
+)
+from modelyard.platform.clock import now_ms
+from modelyard.platform.ids import hex_id
+from tests.conftest import LiveServer, World
+from tests.journeys.conftest import OpenWindow
+
+pytestmark = pytest.mark.full
+
+EVIL = "<img src=x onerror=alert(1)>\"'><script>alert(2)</script>"
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+PATHS = (
+    "/",
+    "/groups/new",
+    "/groups/acme",
+    "/groups/acme/-/group_members",
+    "/groups/acme/-/settings/general",
+    "/projects/new",
+    "/acme/churn",
+    "/acme/churn/-/ml/experiments",
+    "/acme/churn/-/ml/experiments/new",
+    "/acme/churn/-/ml/experiments/1",
+    "/acme/churn/-/ml/experiments/1/candidates",
+    "/acme/churn/-/ml/experiments/1/candidates?q=metrics.loss+%3E+5",
+    "/acme/churn/-/ml/experiments/1/candidates?q=metrics.loss+%3E%3E",
+    "/acme/churn/-/ml/experiments/2/candidates",
+    "/acme/churn/-/ml/candidates/1",
+    "/acme/churn/-/ml/candidates/1/performance",
+    "/acme/churn/-/ml/candidates/1/artifacts",
+    "/acme/churn/-/packages",
+    "/acme/churn/-/project_members",
+    "/acme/churn/-/settings/access_tokens",
+    "/acme/churn/-/settings/general",
+    "/acme/churn/-/settings/delete",
+    "/-/user_settings/preferences",
+    "/-/user_settings/personal_access_tokens",
+    "/-/styleguide",
+    "/nothing/here",
+)
+
+
+@pytest.fixture
+def engine() -> str:
+    """Pages look alike on both engines."""
+    return "sqlite"
+
+
+@pytest.fixture
+def furnished(live: LiveServer, world: World) -> LiveServer:
+    """A server with something hostile in every field that a user fills."""
+    with live.installation.database.write() as session:
+        for name in (f"sweeps/{EVIL}", "empty"):
+            create_experiment(session, world.owner.actor, world.project(session), name=name)
+    lane, moment = live.installation.lane, now_ms()
+    for number in range(5):
+        tags = {"mlflow.runName": EVIL, "mlflow.note.content": f"{EVIL} **bold**", "team": EVIL}
+        made = lane.submit_and_wait(
+            CreateCandidate(world.project_id, 1, hex_id(), EVIL, EVIL, None, moment, moment, tags)
+        )
+        assert isinstance(made, CandidateInfo)
+        keys = ["loss"] * 50 + ["train/loss"] * 50
+        steps = [*range(50), *range(50)]
+        values = [1 / (step + 1 + number) for step in steps]
+        lane.submit_and_wait(
+            LogData(made.place, moment, MetricColumns(keys, steps, [moment] * 100, values), {"depth": EVIL})
+        )
+        if number:
+            lane.submit_and_wait(UpdateCandidate(made.place, now_ms(), Status.FINISHED, now_ms()))
+    return live
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing(furnished: LiveServer, world: World, window: OpenWindow, theme: str) -> None:
+    mine, axe = window(furnished, world.owner, theme=theme, bypass_csp=True), Axe()
+    found: list[tuple[str, str, str]] = []
+    for path in ("/users/sign_in", *PATHS):
+        page = mine.open(path)
+        page.wait_for_load_state("networkidle") if "candidates" not in path else page.wait_for_timeout(400)
+        violations = axe.run(page, options=RULES).response["violations"]
+        found += [(path, violation["id"], violation["nodes"][0]["html"][:200]) for violation in violations]
+    assert found == []
+
+
+@pytest.mark.parametrize(("width", "theme"), [(390, "light"), (1440, "dark")])
+def test_pages_fit_their_window_and_run_nothing_of_users(
+    furnished: LiveServer, world: World, window: OpenWindow, width: int, theme: str
+) -> None:
+    mine = window(furnished, world.owner, width=width, theme=theme)
+    for path in PATHS:
+        page = mine.open(path)
+        page.wait_for_timeout(300)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+        assert page.locator("main h1").count() == 1, path
+
+
+def test_the_keyboard_reaches_everything(furnished: LiveServer, world: World, window: OpenWindow) -> None:
+    mine = window(furnished, world.owner)
+    page = mine.open("/acme/churn/-/ml/experiments")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to content"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "content"
+    page.keyboard.press("j")
+    assert page.evaluate("document.activeElement.closest('tbody') !== null")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/candidates")
+    page.wait_for_load_state()
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.id") == "filter-query"
+    page.keyboard.type("metrics.loss > 5")
+    page.keyboard.press("Enter")
+    page.get_by_text("No candidate matches").wait_for()
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("?")
+    page.get_by_role("heading", name="Keyboard shortcuts on this page").wait_for()
+    page.keyboard.press("Escape")
+    page.keyboard.press("g")
+    page.keyboard.press("m")
+    page.wait_for_url("**/project_members")
+    page.get_by_role("link", name="Add member").focus()
+    page.keyboard.press("Enter")
+    page.locator("dialog").get_by_label("Username or e-mail address").wait_for()
+    page.keyboard.press("Escape")
+    assert not page.locator("dialog[open]").count()
+
+
+def test_columns_are_chosen_and_kept_in_the_address(furnished: LiveServer, world: World, window: OpenWindow) -> None:
+    mine = window(furnished, world.owner)
+    page = mine.open("/acme/churn/-/ml/experiments/1/candidates")
+    page.get_by_role("button", name="Columns").click()
+    page.get_by_label("Search columns").fill("run")
+    page.get_by_label("Run ID").check()
+    page.get_by_role("button", name="Show these columns").click()
+    page.wait_for_url("**cols=**")
+    assert page.locator("thead tr:last-child th").last.inner_text() == "Run ID"
+    page.reload()
+    assert page.locator("thead tr:last-child th").last.inner_text() == "Run ID"
+    page.go_back()
+    page.wait_for_url("**/candidates")
+    assert page.locator("thead tr:last-child th").last.inner_text() != "Run ID"
+
+
+def test_the_first_visit_is_small(furnished: LiveServer, world: World, window: OpenWindow) -> None:
+    mine = window(furnished, world.owner)
+    sizes: dict[str, int] = {}
+    mine.page.on("response", lambda answer: sizes.update({answer.url: int(answer.headers.get("content-length", "0"))}))
+    mine.open("/acme/churn/-/ml/experiments/1/candidates").wait_for_timeout(800)
+    page = sum(size for url, size in sizes.items() if not url.endswith(".woff2"))
+    assert 0 < page <= 150 * 1024, sizes
