@@ -57,7 +57,7 @@ def test_strangers_learn_only_whether_it_is_ready(ask: Ask, world: World) -> Non
 def test_administrators_are_told_of_each_part(ask: Ask, world: World) -> None:
     answer = ask("/readyz", world.administrator.headers)
     parts = json.loads(answer.body)["parts"]
-    assert parts == {"database": "ready", "disk": "ready", "schema": "ready"}
+    assert parts == {"database": "ready", "disk": "ready", "schema": "ready", "store": "ready"}
 
 
 def test_a_part_that_is_away_makes_it_unready(

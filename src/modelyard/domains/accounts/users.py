@@ -225,22 +225,6 @@ def change_password(session: Session, actor: Actor, password: PasswordHash) -> N
             session.delete(other)
 
 
-def set_password(session: Session, actor: Actor, user: User, password: PasswordHash) -> None:
-    """Give `user` a new password and end all their browser sessions.
-
-    Raises:
-        Forbidden: the actor is no administrator.
-        Invalid: it is the bot of a project or group.
-    """
-    if not actor.is_administrator:
-        raise Forbidden("Only an administrator can give others a new password.")
-    if user.kind != "human":
-        raise Invalid(f"{user.username} is not a person and does not sign in.")
-    user.password_hash = password
-    for row in session.scalars(select(WebSession).where(WebSession.user_id == user.id)):
-        session.delete(row)
-
-
 def update_profile(session: Session, actor: Actor, *, name: str | None = None, theme: str | None = None) -> User:
     """Change what the actor's own page shows.
 

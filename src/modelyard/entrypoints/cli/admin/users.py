@@ -16,8 +16,8 @@ from modelyard.domains.accounts.users import (
     create_user,
     find_user,
     search_users,
-    set_password,
     unblock_user,
+    update_user,
 )
 from modelyard.domains.namespaces.groups import create_personal_namespace
 from modelyard.entrypoints.cli.opening import installed
@@ -84,7 +84,7 @@ def reset_password(
         installed(load_settings({"data": data, "database_url": database_url})) as database,
         database.write(uses_reserve=True) as session,
     ):
-        set_password(session, SYSTEM, _user(session, username), password)
+        update_user(session, SYSTEM, _user(session, username), password=password)
     typer.echo(f"{username} has a new password and is signed out everywhere.")
 
 
@@ -126,6 +126,7 @@ def list_users(
             page := search_users(session, SYSTEM, UserFilter(search=search), limit=AT_ONCE, offset=len(found))[0]
         ):
             found += page
+    found.reverse()
     if as_json:
         typer.echo(json.dumps([_described(user) for user in found], indent=2))
         return
