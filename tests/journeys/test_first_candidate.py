@@ -43,9 +43,14 @@ def copied(window: Window) -> str:
     return str(window.page.evaluate("navigator.clipboard.readText()"))
 
 
-def train(script: Path, variables: Mapping[str, str]) -> None:
-    """Run a script as its owner would, with the unmodified MLflow client."""
-    subprocess.run([sys.executable, script], env={**os.environ, **variables}, check=True, cwd=script.parent)
+def train(script: Path, variables: Mapping[str, str]) -> str:
+    """Run a script as its owner would, with the unmodified MLflow client; the link that it prints."""
+    done = subprocess.run(
+        [sys.executable, script], env={**os.environ, **variables}, check=True, cwd=script.parent, capture_output=True
+    )
+    printed = re.search(rb"View run .* at: (\S+)", done.stdout + done.stderr)
+    assert printed, done.stdout
+    return printed[1].decode()
 
 
 def test_the_first_candidate_is_on_the_page_in_a_minute(
@@ -73,7 +78,7 @@ def test_the_first_candidate_is_on_the_page_in_a_minute(
     mine.click("Copy Log the first candidate with MLflow")
     script = script_folder / "train.py"
     script.write_text(copied(mine), encoding="utf-8")
-    train(script, variables)
+    link = train(script, variables)
 
     page.reload()
     mine.click("first-experiment", role="link")
@@ -85,6 +90,8 @@ def test_the_first_candidate_is_on_the_page_in_a_minute(
 
     see_the_next_one_announced(mine, lambda: train(script, variables))
     see_its_curve(mine)
+    page.goto(link)
+    page.get_by_role("heading", name=re.compile("Candidate 1 — ")).wait_for()
 
 
 def see_the_next_one_announced(mine: Window, log_another: Callable[[], None]) -> None:

@@ -13,7 +13,11 @@ from markupsafe import Markup
 DIST = Path(__file__).parent / "static" / "dist"
 URL_PREFIX = "/-/static/"
 _SPRITE = "images/icons.svg"
-_DRAWINGS = "images/drawings.svg"
+# What `app.js` imports on every page, so that a browser need not find out one after the other.
+MODULES = (
+    "vendor/htmx.js", "js/dialogs.js", "js/dom.js", "js/elements/copy.js", "js/elements/menu.js", "js/mlflow_links.js",
+    "js/preferences.js", "js/requests.js", "js/shortcuts.js", "js/times.js", "js/toasts.js",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from modelyard.entrypoints.web import formatting
-from modelyard.entrypoints.web.assets import Assets
+from modelyard.entrypoints.web.assets import MODULES, Assets
 from modelyard.entrypoints.web.code import highlight
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -43,5 +43,6 @@ def template_environment(assets: Assets) -> Environment:
         icon=assets.icon,
         import_map=lambda: assets.import_map,
         integrity=assets.integrity,
+        modules=MODULES,
     )
     return environment
