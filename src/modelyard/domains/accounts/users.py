@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from modelyard.domains.accounts.actor import READING, WRITING, Actor, require_scope
@@ -208,7 +208,8 @@ def update_user(
     if email is not None and email.lower() != user.email:
         user.email = _checked_email(session, email)
     if password is not None:
-        set_password(session, actor, user, password)
+        user.password_hash = password
+        session.execute(delete(WebSession).where(WebSession.user_id == user.id))
     if is_administrator is not None:
         user.is_administrator = is_administrator
     publish(session, UserChanged(actor_id=actor.user_id, user_id=user.id))
