@@ -82,7 +82,8 @@ def create_app(installation: Installation) -> tuple[Asgi, Match]:
         raw_path = scope.get("raw_path") or scope["path"].encode()
         stream = dispatcher.find_stream(scope["method"], raw_path)
         # The bare MLflow address of a project is a page, for people who open what the client printed.
-        is_rest = raw_path.startswith(REST_PREFIX) and split_address(raw_path) is None
+        project, _ = split_address(raw_path) or (b"", b"")
+        is_rest = raw_path.startswith(REST_PREFIX) and not project
         await (stream or (rest if is_rest else site))(scope, receive, send)
 
     return installation.observer.around(
@@ -97,7 +98,7 @@ async def _lifespan(installation: Installation, late: Sequence[LateApplication],
         message = await receive()
         if message["type"] == "lifespan.startup":
             installation.lane.start(asyncio.get_running_loop())
-            building = asyncio.create_task(_build(late))
+            building = asyncio.create_task(_build(installation, late))
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
             if building is not None:
@@ -107,13 +108,14 @@ async def _lifespan(installation: Installation, late: Sequence[LateApplication],
             return
 
 
-async def _build(late: Sequence[LateApplication]) -> None:
+async def _build(installation: Installation, late: Sequence[LateApplication]) -> None:
     """Make REST and pages ready while the server listens already; without them there is no server."""
     try:
         for application in late:
             await asyncio.to_thread(application.build)
     except Exception:  # edge: whatever it is, the server stops because of it
         log.critical("A part of the server cannot be loaded, so it stops.", exc_info=True)
+        installation.has_failed = True
         signal.raise_signal(signal.SIGTERM)
 
 
@@ -166,6 +168,8 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
         lifespan="on",
     )
     HttpServer(config, listening=listening, stopping=stopping).run()
+    if installation.has_failed:
+        raise SystemExit(1)
 
 
 def work(settings: Settings, *, announce: Callable[[str], None]) -> None:

@@ -94,7 +94,7 @@ def test_the_first_candidate_is_on_the_page_in_a_minute(
     page.get_by_role("heading", name=re.compile("Candidate 1 — ")).wait_for()
 
 
-def see_the_next_one_announced(mine: Window, log_another: Callable[[], str]) -> None:
+def see_the_next_one_announced(mine: Window, log_another: Callable[[], object]) -> None:
     """It announces itself on the open page, and moves nothing until it is asked for."""
     page = mine.page
     page.locator('.live-dot[data-state="open"]').wait_for()

@@ -91,6 +91,7 @@ class Installation:
     observer: Observer = field(default_factory=Observer)
     background: Background = field(default_factory=Background)
     is_stopping: bool = False
+    has_failed: bool = False
     _admissions: dict[tuple[bytes, bytes], Admission] = field(default_factory=dict)
     _noted: dict[tuple[str, int], int] = field(default_factory=dict)
 

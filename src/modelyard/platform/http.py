@@ -5,9 +5,11 @@ same routes work under any ASGI server through `as_asgi`; under ours they skip s
 """
 
 import asyncio
+import contextlib
 import http
 import logging
 import os
+import socket
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from dataclasses import dataclass
@@ -417,12 +419,40 @@ class HttpServer(Server):
 
     async def shutdown(self, sockets: Sequence[Any] | None = None) -> None:
         self._stopping()
-        for server in self.servers:
-            server.close()
+        await self._stop_listening()
         await self._say_goodbye()
         if self._sweeper is not None:
             self._sweeper.cancel()
         await super().shutdown(sockets=list(sockets) if sockets else None)
+
+    async def _stop_listening(self) -> None:
+        """Take whoever has already been let in by the kernel, and nobody after that.
+
+        Closing a listener resets the connections that wait behind it, whose clients may have sent their request.
+        """
+        listeners = [
+            socket.socket(fileno=os.dup(listener.fileno())) for server in self.servers for listener in server.sockets
+        ]
+        for server in self.servers:
+            server.close()
+        waiting: list[socket.socket] = []
+        for listener in listeners:
+            listener.setblocking(False)
+            with contextlib.suppress(OSError):
+                while True:
+                    waiting.append(listener.accept()[0])
+            listener.close()
+        loop = asyncio.get_running_loop()
+        for accepted in waiting:
+            accepted.setblocking(False)
+            with contextlib.suppress(OSError):
+                await loop.connect_accepted_socket(self._new_protocol, accepted)
+
+    def _new_protocol(self) -> asyncio.Protocol:
+        made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]  # as uvicorn calls it
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return made
 
     async def _say_goodbye(self) -> None:
         """Let clients that keep connections hear of the end with an answer, rather than lose a request to it."""

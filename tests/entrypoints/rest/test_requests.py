@@ -9,6 +9,8 @@ from tests.conftest import World
 from tests.entrypoints.rest.conftest import Call
 
 ARABIC_ONE = "\N{ARABIC-INDIC DIGIT ONE}"
+CHANGING = {"date", "x-request-id"}
+UNRELATED = {"x-content-type-options", "x-request-id"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
@@ -105,8 +107,8 @@ def test_what_is_hidden_looks_like_what_is_not_there(call: Call, world: World) -
         for who in (None, world.stranger):
             left, right = call("GET", hidden, who), call("GET", missing, who)
             assert (left.status, left.content) == (404, right.content)
-            unchanging = {name: value for name, value in left.headers.items() if name != "date"}
-            assert unchanging == {name: value for name, value in right.headers.items() if name != "date"}
+            unchanging = {name: value for name, value in left.headers.items() if name not in CHANGING}
+            assert unchanging == {name: value for name, value in right.headers.items() if name not in CHANGING}
 
 
 def test_only_headers_carry_credentials(call: Call, world: World) -> None:
@@ -141,9 +143,8 @@ def test_pages_say_where_they_are_and_what_follows(call: Call, world: World) -> 
         assert call("POST", "/projects", world.owner, {"name": f"p{number}"}).status == 201
     answer = call("GET", "/projects?per_page=2&page=2&search=&order_by=id", world.owner)
     here = f"{call('GET', '/user', world.owner).json['web_url'].removesuffix('/owner')}/api/v4/projects"
-    assert {
-        name: value for name, value in answer.headers.items() if name.startswith("x-") and "option" not in name
-    } == {
+    paging = {name: value for name, value in answer.headers.items() if name.startswith("x-") and name not in UNRELATED}
+    assert paging == {
         "x-page": "2",
         "x-per-page": "2",
         "x-prev-page": "1",

@@ -54,8 +54,8 @@ def demo(
     """Train a few real models into a running server, to have something to look at.
 
     Some scikit-learn classifiers, with figures, data sets and models, and a search over nine settings with its curves,
-    through the unmodified MLflow client. It takes about a minute and needs mlflow, scikit-learn and matplotlib, which the
-    extra `demo` of the package brings.
+    through the unmodified MLflow client. It takes about a minute and needs mlflow, scikit-learn and matplotlib, which
+    the extra `demo` of the package brings.
 
     Examples:
         modelyard demo

@@ -18,7 +18,7 @@ from typing import Annotated, Any, TypeVar
 from fastapi import Depends
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from modelyard.domains.accounts.actor import Actor
@@ -247,6 +247,9 @@ class RestRoute(APIRoute):
                 request.state.asked = await _admitted(request, declared)
                 reads_body = self.body_field is not None and not declared.streams
                 return await inner(await read_parameters(request) if reads_body else request)
+            except ClientDisconnect:
+                # Nobody is there to be answered, and nothing was begun.
+                return Response(status_code=400)
             except Exception as error:  # edge: every error becomes an answer
                 return error_response(error, is_anonymous=not _shows_credentials(request))
 
