@@ -43,8 +43,8 @@ def csrf_token(key: ServerKey, cookie: str) -> str:
     return key.digest(cookie, purpose=CSRF_PURPOSE)
 
 
-def check_origin(request: Request) -> None:
-    """Refuse an unsafe request that a page of somebody else's has sent.
+def check_origin(request: Request, server_url: str) -> None:
+    """Refuse an unsafe request that a page of somebody else's has sent. `server_url` is what people type.
 
     Raises:
         Forbidden
@@ -53,7 +53,8 @@ def check_origin(request: Request) -> None:
     if site is not None and site not in _OWN_SITES:
         raise Forbidden("This form was sent by another site. Open the page in Modelyard and try again.")
     origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+    own_hosts = {request.headers.get("host"), urlsplit(server_url).netloc}
+    if origin is not None and urlsplit(origin).netloc not in own_hosts:
         raise Forbidden("This form was sent by another site. Open the page in Modelyard and try again.")
 
 
