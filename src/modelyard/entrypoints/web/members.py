@@ -45,6 +45,7 @@ class MemberRow:
 
     name: str
     username: str
+    is_bot: bool
     is_viewer: bool
     role: str
     role_explanation: str
@@ -203,6 +204,7 @@ def _row(membership: Membership, actor: Actor, opened: Opened) -> MemberRow:
     return MemberRow(
         name=user.name,
         username=user.username,
+        is_bot=user.kind == "bot",
         is_viewer=is_viewer,
         role=role_name(membership.role),
         role_explanation=ROLES[membership.role],
