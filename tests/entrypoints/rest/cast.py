@@ -17,6 +17,7 @@ from modelyard.domains.namespaces.members import add_member
 from modelyard.domains.namespaces.place_tokens import create_place_token
 from modelyard.domains.namespaces.projects import create_project
 from modelyard.domains.namespaces.tables import Namespace, Project
+from modelyard.domains.packages.registry import GenericFile, put_generic_file
 from modelyard.entrypoints.request import Installation
 from modelyard.platform.clock import now
 
@@ -43,7 +44,10 @@ class Knocker:
 
 @dataclass(frozen=True)
 class Target:
-    """A group with a project, each with a member and a token, and somebody who belongs to neither."""
+    """A group with a project, each with a member and a token, and somebody who belongs to neither.
+
+    The project has the package `tool`, version `1.0`, with the file `x`.
+    """
 
     group_id: int
     project_id: int
@@ -51,6 +55,8 @@ class Target:
     newcomer_id: int
     group_token_id: int
     project_token_id: int
+    package_id: int
+    file_id: int
 
 
 class Stage:
@@ -60,6 +66,9 @@ class Stage:
         self.installation = installation
         self.visibility = visibility
         self._made = 0
+        writer = installation.store.writer()
+        writer.write(b"x")
+        self._blob = writer.finish()
         with installation.database.write() as session:
             self._founder = self._user(session, "founder")
             founder = self._actor(self._founder)
@@ -120,7 +129,9 @@ class Stage:
         for place in places:
             add_member(session, founder, place, member, Role.REPORTER)
         tokens = [self._place_token(session, place, Role.GUEST) for place in places]
-        return Target(group.id, project.id, member.id, newcomer.id, *(made.token.id for made in tokens))
+        file = put_generic_file(session, founder, project, GenericFile("tool", "1.0", "x"), self._blob)
+        of_group, of_project = (made.token.id for made in tokens)
+        return Target(group.id, project.id, member.id, newcomer.id, of_group, of_project, file.package_id, file.id)
 
     def _place_token(self, session: Session, place: Namespace | Project, role: Role) -> NewToken:
         founder = self._actor(self._founder)

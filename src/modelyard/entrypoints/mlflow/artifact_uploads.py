@@ -20,7 +20,7 @@ from modelyard.entrypoints.mlflow.artifact_addresses import artifact_at, own_add
 from modelyard.entrypoints.mlflow.router import Asked, Routes
 from modelyard.entrypoints.mlflow.streams import Exchange, streamed
 from modelyard.entrypoints.mlflow.wire import decode_body
-from modelyard.entrypoints.request import needs, public
+from modelyard.entrypoints.request import Policy, needs
 from modelyard.entrypoints.transfer import body_of, check_incoming, declared_bytes, headers_of, receive_into
 from modelyard.platform.crypto import ServerKey, same
 from modelyard.platform.errors import Invalid, TooLarge, Unauthenticated
@@ -184,8 +184,8 @@ def abort(asked: Asked, body: AbortBody) -> object:
 def mount(routes: Routes) -> None:
     """Add the routes of this file."""
     writes = needs(Ability.WRITE_TRACKING)
-    signed = public("A signature that `create` gave out stands for the token: one part of one upload, for a day.")
+    signed = Policy(reason="Whoever has the signature that `create` gave out: one part of one upload, for a day.")
     routes.cold("POST", CREATE + "/{path...}", writes, CreateBody)(create)
-    routes.stream("PUT", PARTS + "/{upload_id}/{number}", signed)(streamed(put_part))
+    routes.stream("PUT", PARTS + "/{upload_id}/{number}", signed)(streamed(put_part, is_signed=True))
     routes.stream("POST", "mlflow-artifacts/mpu/complete/{path...}", writes)(streamed(complete))
     routes.cold("POST", "mlflow-artifacts/mpu/abort/{path...}", writes, AbortBody)(abort)

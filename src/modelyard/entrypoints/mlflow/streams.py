@@ -36,6 +36,16 @@ class Exchange:
         """The part of the path that the route's pattern calls `name`."""
         return self.asked.variables[name]
 
+    async def admit(self) -> None:
+        """Find out who asks and where; the answer is known for a moment.
+
+        Raises:
+            Unauthenticated, NotFound
+        """
+        credentials, reference = identify(self.scope["headers"], self.asked.reference)
+        if self.installation.known_admission(credentials, reference) is None:
+            await self.on_thread(lambda: admission_of(self.installation, credentials, reference))
+
     async def read(self, use: Callable[[Session, Actor, Project], Result]) -> Result:
         """What `use` finds for who asks in the project that is named, on a thread."""
         return await self.on_thread(lambda: self._use(use, self.installation.database.read()))
@@ -70,8 +80,14 @@ class Exchange:
             return use(session, admission.actor, project)
 
 
-def streamed(handler: Callable[[Exchange], Awaitable[None]]) -> Callable[[StreamAsked], Asgi]:
-    """A handler as a streaming route: its errors become answers, unless an answer has begun already."""
+def streamed(
+    handler: Callable[[Exchange], Awaitable[None]], *, is_signed: bool = False
+) -> Callable[[StreamAsked], Asgi]:
+    """A handler as a streaming route: its errors become answers, unless an answer has begun already.
+
+    Nobody learns from it what they may not ask: a token comes before everything else, unless the handler looks for a
+    signature itself (`is_signed`).
+    """
 
     def application_for(asked: StreamAsked) -> Asgi:
         async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -84,6 +100,8 @@ def streamed(handler: Callable[[Exchange], Awaitable[None]]) -> Callable[[Stream
 
             exchange = Exchange(asked, scope, receive, noting)
             try:
+                if not is_signed:
+                    await exchange.admit()
                 await handler(exchange)
             except Exception as error:  # edge: every error becomes an answer
                 if has_begun:

@@ -15,6 +15,7 @@ from modelyard.entrypoints.rest import (
     groups,
     members,
     namespaces,
+    packages,
     personal_access_tokens,
     projects,
     users,
@@ -34,6 +35,7 @@ MOUNTS: tuple[Routes, ...] = (
     projects.routes,
     members.routes,
     access_tokens.routes,
+    packages.routes,
 )
 
 
@@ -53,7 +55,7 @@ def assemble(installation: Installation, mounts: Iterable[Routes]) -> FastAPI:
     application = FastAPI(
         title="Modelyard",
         version=modelyard.__version__,
-        summary="Groups, projects, members, users and access tokens, compatible with GitLab's REST API.",
+        summary="Groups, projects, packages, members, users and access tokens, compatible with GitLab's REST API.",
         description="Paths take a number or a URL-encoded full path (`group%2Fproject`).",
         servers=[{"url": PREFIX}],
         openapi_url=None,
@@ -120,8 +122,11 @@ def _with_raw_paths(application: FastAPI) -> Asgi:
         raw_path: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
         # The server in front leaves the body of an answer to HEAD away.
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        path = raw_path.decode("latin-1")
         await application(
-            {**scope, "method": method, "path": raw_path.decode("latin-1"), "root_path": PREFIX}, receive, send
+            {**scope, "method": method, "asked_method": scope["method"], "path": path, "root_path": PREFIX},
+            receive,
+            send,
         )
 
     return rest
