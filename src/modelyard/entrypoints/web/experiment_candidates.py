@@ -1,32 +1,29 @@
-"""The candidates of one experiment: a table with chosen columns, any order and a filter, and the same as CSV.
+"""The candidates of one experiment: a table with chosen columns, any order and a filter.
 
 Everything that is chosen stands in the address: `q`, `sort`, `cols`, `state`, `cursor`.
 """
 
-import csv
-import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite
 
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from modelyard.domains.accounts.actor import Actor
 from modelyard.domains.namespaces.access import Ability
 from modelyard.domains.tracking.candidate_rows import CandidateRow, Wanted
 from modelyard.domains.tracking.candidate_search import CandidateQuery, count_candidates, search_candidates
 from modelyard.domains.tracking.columns import KeysInUse, keys_in_use
-from modelyard.domains.tracking.hot.operations import Status
 from modelyard.domains.tracking.search.syntax import Entity, Field, OrderKey
 from modelyard.domains.tracking.states import View
 from modelyard.entrypoints.request import needs
 from modelyard.entrypoints.web import snippets
-from modelyard.entrypoints.web.candidate_lists import CANDIDATES, STATUS_WORDS
+from modelyard.entrypoints.web.candidate_lists import CANDIDATES
 from modelyard.entrypoints.web.chrome import Link
 from modelyard.entrypoints.web.experiment_pages import OpenedExperiment, open_experiment, shown_experiment
-from modelyard.entrypoints.web.formatting import count, iso, quantity
+from modelyard.entrypoints.web.formatting import count, quantity
 from modelyard.entrypoints.web.grid import (
     ATTRIBUTES,
     NAME,
@@ -43,15 +40,12 @@ from modelyard.entrypoints.web.grid import (
 from modelyard.entrypoints.web.navigation import EXPERIMENTS, PROJECT_ROUTE, project_url
 from modelyard.entrypoints.web.recollection import Recollection
 from modelyard.entrypoints.web.routing import Pages
-from modelyard.entrypoints.web.security import data_headers
 from modelyard.entrypoints.web.visit import Paging, Visit, search_address
-from modelyard.platform.clock import from_ms
 from modelyard.platform.database import Session
 from modelyard.platform.errors import Invalid
 from modelyard.platform.pagination import Page
 
 PER_PAGE = 100
-CSV_ROWS = 1_000
 SAMPLED = 30
 MOST_DEFAULTS = 4
 MORE_COLUMNS = "more-columns"
@@ -65,7 +59,6 @@ EXAMPLES = (
 _columns: Recollection[list[Column]] = Recollection(lasts_s=30)
 _PLACE = re.compile(r"at character (\d+)")
 _WORD = re.compile(r"\S+")
-_RISKY = ("=", "+", "-", "@", "\t", "\r")
 _VIEWS = {"": View.ACTIVE, "deleted": View.DELETED}
 _FIRST = [Column(Entity.ATTRIBUTE, "status")]
 _LAST = [Column(Entity.ATTRIBUTE, name) for name in ("created", "duration", "author")]
@@ -76,7 +69,6 @@ def mount(pages: Pages) -> None:
     read = needs(Ability.READ_TRACKING)
     url = f"{PROJECT_ROUTE}{EXPERIMENTS}/{{experiment:int}}/candidates"
     pages.get(url, read, show_candidates)
-    pages.get(url + ".csv", read, send_csv)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +111,7 @@ class Problem:
 def show_candidates(visit: Visit) -> Response:
     with visit.read() as (session, actor):
         opened = open_experiment(visit, session, actor, title="Candidates")
-        asked = _asked(visit, session, actor, opened)
+        asked = asked_for(visit, session, actor, opened)
         if _wants(visit, MORE_COLUMNS):
             return _more_columns(visit, session, actor, opened, asked)
         grid = _grid(visit, session, actor, opened, asked)
@@ -146,7 +138,7 @@ def _wants(visit: Visit, region: str) -> bool:
     return visit.is_partial and visit.request.headers.get("hx-target", "").endswith(f"#{region}")
 
 
-def _asked(visit: Visit, session: Session, actor: Actor, opened: OpenedExperiment) -> Asked:
+def asked_for(visit: Visit, session: Session, actor: Actor, opened: OpenedExperiment) -> Asked:
     state = visit.query("state")
     if state not in _VIEWS:
         raise Invalid("Candidates are active or deleted.")
@@ -219,7 +211,7 @@ def _grid(visit: Visit, session: Session, actor: Actor, opened: OpenedExperiment
     """What the table's template shows."""
     total = _total(session, actor, opened, asked)
     try:
-        page = _search(session, actor, opened, asked, max_results=PER_PAGE, token=asked.cursor or None)
+        page = search_asked(session, actor, opened, asked, max_results=PER_PAGE, token=asked.cursor or None)
         matches = (
             count_candidates(session, actor, opened.project, asked.candidates(opened.experiment.iid))
             if asked.query
@@ -261,7 +253,7 @@ def _grid(visit: Visit, session: Session, actor: Actor, opened: OpenedExperiment
     }
 
 
-def _search(
+def search_asked(
     session: Session, actor: Actor, opened: OpenedExperiment, asked: Asked, *, max_results: int, token: str | None
 ) -> Page[CandidateRow]:
     query = asked.candidates(opened.experiment.iid)
@@ -345,72 +337,3 @@ def _offered(keys: KeysInUse) -> Iterator[tuple[str, list[Column]]]:
     yield "Parameters", [Column(Entity.PARAMETER, key) for key in keys.parameters]
     yield "Tags", [Column(Entity.TAG, key) for key in keys.tags]
     yield "System", [Column(Entity.ATTRIBUTE, key) for key in ATTRIBUTES]
-
-
-# CSV
-
-
-def send_csv(visit: Visit) -> Response:
-    """Exactly the candidates and columns of the table, all pages of it."""
-    with visit.read() as (session, actor):
-        opened = open_experiment(visit, session, actor)
-        asked = _asked(visit, session, actor, opened)
-        _search(session, actor, opened, asked, max_results=1, token=None)  # what cannot be read is refused at once
-    name = f"{opened.project.path}-experiment-{opened.experiment.iid}.csv"
-    headers = data_headers() | {"Content-Disposition": f'attachment; filename="{name}"'}
-    return StreamingResponse(_csv(visit, opened, asked), media_type="text/csv; charset=utf-8", headers=headers)
-
-
-def _csv(visit: Visit, opened: OpenedExperiment, asked: Asked) -> Iterator[str]:
-    yield _csv_lines([["candidate", "name", "run_id", *(column.name for column in asked.columns)]])
-    token: str | None = None
-    while True:
-        with visit.read() as (session, actor):
-            page = _search(session, actor, opened, asked, max_results=CSV_ROWS, token=token)
-        yield _csv_lines([_csv_row(row, asked.columns) for row in page.items])
-        token = page.next_cursor
-        if token is None:
-            return
-
-
-def _csv_row(row: CandidateRow, columns: Sequence[Column]) -> list[str]:
-    metrics = {metric.key: repr(metric.value) for metric in row.metrics}
-    sources = {Entity.METRIC: metrics, Entity.PARAMETER: row.parameters, Entity.TAG: row.tags}
-    values = (
-        _attribute(row, column.key) if column.entity is Entity.ATTRIBUTE else sources[column.entity].get(column.key, "")
-        for column in columns
-    )
-    return [str(row.iid), row.name, row.run_id, *values]
-
-
-def _attribute(row: CandidateRow, key: str) -> str:
-    match key:
-        case "status":
-            return STATUS_WORDS[Status(row.status)]
-        case "created":
-            return iso(from_ms(row.start_ms))
-        case "ended":
-            return iso(from_ms(row.end_ms)) if row.end_ms is not None else ""
-        case "duration":
-            return str((row.end_ms - row.start_ms) / 1000) if row.end_ms is not None else ""
-        case "author":
-            return row.source_user
-        case _:
-            return row.run_id
-
-
-def _csv_lines(rows: Sequence[Sequence[str]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\r\n").writerows([_harmless(value) for value in row] for row in rows)
-    return text.getvalue()
-
-
-def _harmless(value: str) -> str:
-    """A text that a spreadsheet would take for a formula, after an apostrophe. Numbers stay numbers."""
-    if not value.startswith(_RISKY):
-        return value
-    try:
-        float(value)
-    except ValueError:
-        return f"'{value}"
-    return value

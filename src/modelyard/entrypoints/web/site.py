@@ -6,6 +6,7 @@ from modelyard.entrypoints.request import Installation
 from modelyard.entrypoints.web import (
     artifacts,
     candidates,
+    candidates_csv,
     experiment_candidates,
     experiments,
     groups,
@@ -28,7 +29,7 @@ def all_pages() -> Pages:
     """Every page. The most used come first, the ones whose address fits everything last."""
     pages = Pages()
     for noun in (
-        experiment_candidates, candidates, experiments, artifacts, live, packages, members, tokens, settings,
+        experiment_candidates, candidates_csv, candidates, experiments, artifacts, live, packages, members, tokens, settings,
         sign_in, home, preferences, styleguide, mlflow_links, projects, groups,
     ):  # fmt: skip
         noun.mount(pages)

@@ -1,0 +1,98 @@
+"""The table of an experiment's candidates as CSV: the same address with `.csv`, every row of it."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+
+from starlette.responses import Response, StreamingResponse
+
+from modelyard.domains.namespaces.access import Ability
+from modelyard.domains.tracking.candidate_rows import CandidateRow
+from modelyard.domains.tracking.hot.operations import Status
+from modelyard.domains.tracking.search.syntax import Entity
+from modelyard.entrypoints.request import needs
+from modelyard.entrypoints.web.candidate_lists import STATUS_WORDS
+from modelyard.entrypoints.web.experiment_candidates import Asked, asked_for, search_asked
+from modelyard.entrypoints.web.experiment_pages import OpenedExperiment, open_experiment
+from modelyard.entrypoints.web.formatting import iso
+from modelyard.entrypoints.web.grid import Column
+from modelyard.entrypoints.web.navigation import EXPERIMENTS, PROJECT_ROUTE
+from modelyard.entrypoints.web.routing import Pages
+from modelyard.entrypoints.web.security import data_headers
+from modelyard.entrypoints.web.visit import Visit
+from modelyard.platform.clock import from_ms
+
+CSV_ROWS = 1_000
+_RISKY = ("=", "+", "-", "@", "\t", "\r")
+
+
+def mount(pages: Pages) -> None:
+    """Add the page of this file."""
+    url = f"{PROJECT_ROUTE}{EXPERIMENTS}/{{experiment:int}}/candidates.csv"
+    pages.get(url, needs(Ability.READ_TRACKING), send_csv)
+
+
+def send_csv(visit: Visit) -> Response:
+    """Exactly the candidates and columns of the table, all pages of it."""
+    with visit.read() as (session, actor):
+        opened = open_experiment(visit, session, actor)
+        asked = asked_for(visit, session, actor, opened)
+        search_asked(session, actor, opened, asked, max_results=1, token=None)  # what cannot be read is refused at once
+    name = f"{opened.project.path}-experiment-{opened.experiment.iid}.csv"
+    headers = data_headers() | {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(_csv(visit, opened, asked), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _csv(visit: Visit, opened: OpenedExperiment, asked: Asked) -> Iterator[str]:
+    yield _csv_lines([["candidate", "name", "run_id", *(column.name for column in asked.columns)]])
+    token: str | None = None
+    while True:
+        with visit.read() as (session, actor):
+            page = search_asked(session, actor, opened, asked, max_results=CSV_ROWS, token=token)
+        yield _csv_lines([_csv_row(row, asked.columns) for row in page.items])
+        token = page.next_cursor
+        if token is None:
+            return
+
+
+def _csv_row(row: CandidateRow, columns: Sequence[Column]) -> list[str]:
+    metrics = {metric.key: repr(metric.value) for metric in row.metrics}
+    sources = {Entity.METRIC: metrics, Entity.PARAMETER: row.parameters, Entity.TAG: row.tags}
+    values = (
+        _attribute(row, column.key) if column.entity is Entity.ATTRIBUTE else sources[column.entity].get(column.key, "")
+        for column in columns
+    )
+    return [str(row.iid), row.name, row.run_id, *values]
+
+
+def _attribute(row: CandidateRow, key: str) -> str:
+    match key:
+        case "status":
+            return STATUS_WORDS[Status(row.status)]
+        case "created":
+            return iso(from_ms(row.start_ms))
+        case "ended":
+            return iso(from_ms(row.end_ms)) if row.end_ms is not None else ""
+        case "duration":
+            return str((row.end_ms - row.start_ms) / 1000) if row.end_ms is not None else ""
+        case "author":
+            return row.source_user
+        case _:
+            return row.run_id
+
+
+def _csv_lines(rows: Sequence[Sequence[str]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r\n").writerows([_harmless(value) for value in row] for row in rows)
+    return text.getvalue()
+
+
+def _harmless(value: str) -> str:
+    """A text that a spreadsheet would take for a formula, after an apostrophe. Numbers stay numbers."""
+    if not value.startswith(_RISKY):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
