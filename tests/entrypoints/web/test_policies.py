@@ -3,7 +3,8 @@
 import pytest
 
 from modelyard.domains.namespaces.access import standing
-from modelyard.domains.namespaces.groups import get_group
+from modelyard.domains.namespaces.groups import get_group, update_group
+from modelyard.domains.namespaces.projects import update_project
 from modelyard.entrypoints.request import Policy, UndeclaredRouteError
 from modelyard.entrypoints.web.routing import PageRoute, Pages
 from modelyard.entrypoints.web.site import all_pages
@@ -107,3 +108,23 @@ def test_people_are_not_shown_what_they_cannot_do(browse: Browse, world: World) 
     assert "Create experiment" in owner.get(path).text
     assert "Settings" not in guest.get(path).texts(".nav-item")
     assert "Settings" in owner.get(path).texts(".nav-item")
+
+
+def test_a_public_project_is_open_to_everybody_and_changed_by_nobody(
+    browse: Browse, live: LiveServer, world: World, log: Log
+) -> None:
+    log("brave", {"loss": 0.5})
+    with live.installation.database.write() as session:
+        update_group(session, world.owner.actor, get_group(session, world.owner.actor, "acme"), visibility="public")
+        update_project(session, world.owner.actor, world.project(session), visibility="public")
+    nobody, project = browse(), f"/{world.project_path}"
+    for path in ("", "/", "/-/ml/experiments", "/-/ml/experiments/1", "/-/ml/experiments/1/candidates", "/-/packages"):
+        assert nobody.get(project + path).status == 200, path
+    for path in ("", "/performance", "/artifacts"):
+        assert nobody.get(f"{project}/-/ml/candidates/1{path}").status == 200, path
+    assert nobody.get(project).texts(".strip-actions a") == ["Sign in"]
+    assert nobody.get("/groups/acme").status == 200
+    for path in ("/-/ml/experiments/new", "/-/settings/general", "/-/settings/access_tokens"):
+        assert nobody.get(project + path).status == 403, path
+    assert nobody.post(f"{project}/-/ml/candidates/1/delete").status == 403
+    assert nobody.post(f"{project}/-/ml/experiments", {"name": "mine"}).status == 403

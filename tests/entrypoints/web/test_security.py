@@ -3,7 +3,9 @@
 import httpx
 import pytest
 
-from modelyard.entrypoints.web.security import local_path
+from modelyard.entrypoints.web.security import check_csrf, csrf_token, local_path
+from modelyard.platform.crypto import ServerKey
+from modelyard.platform.errors import Forbidden
 from tests.conftest import LiveServer, World
 from tests.entrypoints.web.browser import COOKIE, Browser
 from tests.entrypoints.web.conftest import Browse
@@ -24,6 +26,21 @@ from tests.entrypoints.web.conftest import Browse
 )
 def test_after_signing_in_one_stays_here(address: str, path: str) -> None:
     assert local_path(address) == path
+
+
+def test_a_token_is_spelled_differently_each_time_and_good_each_time() -> None:
+    key = ServerKey(b"a key of this test, long enough for it")
+    tokens = [csrf_token(key, "cookie") for _ in range(3)]
+    assert len(set(tokens)) == 3
+    for token in tokens:
+        check_csrf(key, "cookie", token)
+    for wrong in ("", "00", "xyz", tokens[0][:-2], tokens[0][:64], "0" * 128, tokens[0] + "00"):
+        with pytest.raises(Forbidden):
+            check_csrf(key, "cookie", wrong)
+    with pytest.raises(Forbidden):
+        check_csrf(key, "another", tokens[0])
+    with pytest.raises(Forbidden):
+        check_csrf(key, "", csrf_token(key, ""))
 
 
 def make_group(browser: Browser, token: str, **headers: str) -> int:
@@ -65,6 +82,14 @@ def test_a_page_says_what_a_browser_may_do_with_it(owner: Browser) -> None:
     assert "unsafe" not in policy
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["cache-control"] == "no-store"
+
+
+def test_long_pages_are_compressed_for_browsers_that_take_it(owner: Browser) -> None:
+    plain = owner.get("/-/styleguide", **{"Accept-Encoding": "identity"}).answer
+    packed = owner.get("/-/styleguide", **{"Accept-Encoding": "gzip"}).answer
+    assert "content-encoding" not in plain.headers
+    assert packed.headers["content-encoding"] == "gzip"
+    assert int(packed.headers["content-length"]) < len(plain.content) / 3
 
 
 def test_pages_have_no_inline_script_or_style(owner: Browser, world: World) -> None:

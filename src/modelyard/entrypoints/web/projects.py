@@ -79,7 +79,7 @@ def mount_last(pages: Pages) -> None:
 
 def show_place(visit: Visit) -> Response:
     """A project; the paths of groups and people lead to their own pages."""
-    path = visit.variable("project")
+    path = visit.variable("project").rstrip("/")
     with visit.read() as (session, actor):
         try:
             project = get_project(session, actor, path)

@@ -124,7 +124,7 @@ class _Edge:
 
     async def _admit(self, visit: Visit, *, has_form: bool) -> None:
         """Prove that an unsafe request comes from one of our own pages, and read its form."""
-        check_origin(visit.request)
+        check_origin(visit.request, self._installation.settings.url)
         if has_form:
             visit.form = await _read_form(visit.request)
         given = visit.request.headers.get(CSRF_HEADER) or visit.field(CSRF_FIELD)

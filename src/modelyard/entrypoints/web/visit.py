@@ -5,6 +5,7 @@ A page is a function `(visit) -> Response` that runs on a thread. It opens its s
 page. htmx is told apart by its headers: `is_partial` asks for a region, anything else for the whole page.
 """
 
+import gzip
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,6 +39,8 @@ from modelyard.platform.errors import Unauthenticated
 DIALOG_SLOT = "dialog-slot"
 VISITOR_COOKIE = "modelyard_visitor"
 PRODUCT = "Modelyard"
+VARY = "Accept-Encoding, Cookie, HX-Request, HX-Request-Type, HX-Target"
+COMPRESSED_FROM_BYTES = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +205,11 @@ class Visit:
             toasts=kept,
         )
         html = self.templates.get_template(template).render(shell=shell, **context)
-        headers = page_headers(nonce, is_tls=self.is_tls) | {"Vary": "HX-Request, HX-Request-Type, HX-Target, Cookie"}
-        response = HTMLResponse(html, status, headers)
+        headers = page_headers(nonce, is_tls=self.is_tls) | {"Vary": VARY}
+        body = html.encode()
+        if len(body) >= COMPRESSED_FROM_BYTES and "gzip" in self.request.headers.get("accept-encoding", ""):
+            body, headers = gzip.compress(body, 1, mtime=0), headers | {"Content-Encoding": "gzip"}
+        response = HTMLResponse(body, status, headers)
         if kept:
             response.delete_cookie(flash.COOKIE)
         self._keep_visitor(response)
