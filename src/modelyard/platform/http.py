@@ -293,6 +293,9 @@ class HttpProtocol(HttpToolsProtocol):
         self.cycle = cast("RequestResponseCycle", cycle)
         if earlier is None or earlier.response_complete:
             cycle.flow_started = True
+            if direct is WRONG_HOST:
+                cycle.keep_alive = False
+                direct.handle(call)
         else:
             self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, self.app))
