@@ -122,9 +122,9 @@ async def _build(installation: Installation, late: Sequence[LateApplication]) ->
 def close(installation: Installation) -> None:
     """Finish what is under way and let go of the database. SQLite's log is moved into the database by that."""
     installation.is_stopping = True
-    installation.background.stop()
     installation.pool.shutdown(wait=True)
     installation.lane.stop()
+    installation.background.stop()
     installation.database.close()
 
 

@@ -46,7 +46,7 @@ def test_a_file_that_says_it_is_too_large_is_refused_at_once(artifacts: Artifact
     assert artifacts.somebody is not None
     with socket.create_connection((host, int(port))) as connection:
         connection.sendall(
-            f"PUT {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {artifacts.somebody.token}\r\n"
+            f"PUT {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {artifacts.somebody.token}\r\n"
             f"Content-Length: {50 * 1024**3}\r\n\r\n".encode()
         )
         connection.settimeout(5)
@@ -80,7 +80,7 @@ def test_a_client_that_goes_away_leaves_nothing(artifacts: Artifacts) -> None:
     for sent_bytes in (0, 1000, 2 * MEBIBYTE):
         with socket.create_connection((host, int(port))) as connection:
             connection.sendall(
-                f"PUT {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {artifacts.somebody.token}\r\n"
+                f"PUT {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {artifacts.somebody.token}\r\n"
                 f"Content-Length: {MOST}\r\n\r\n".encode()
                 + bytes(sent_bytes)
             )

@@ -1,6 +1,7 @@
 """A request with a foreign host name gets nothing, on any kind of route."""
 
 import http.client
+import socket
 from urllib.parse import urlsplit
 
 import pytest
@@ -49,3 +50,10 @@ def test_every_route_refuses_a_foreign_name(live: LiveServer, path: str, method:
     answer = connection.getresponse()
     assert (answer.status, b"host name" in answer.read()) == (421, True)
     connection.close()
+
+
+def test_a_foreign_name_is_refused_before_its_body_comes(live: LiveServer) -> None:
+    with socket.create_connection(("127.0.0.1", urlsplit(live.url).port or 0)) as connection:
+        connection.settimeout(5)
+        connection.sendall(b"POST /version HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 1000000000\r\n\r\n")
+        assert connection.recv(4096).startswith(b"HTTP/1.1 421 ")

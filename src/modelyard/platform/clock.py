@@ -21,5 +21,11 @@ def to_ms(moment: datetime) -> int:
     return (moment - EPOCH) // MILLISECOND
 
 
+# What a moment can be: the years 1 to 9999.
+EARLIEST_MS = to_ms(datetime.min.replace(tzinfo=UTC))
+LATEST_MS = to_ms(datetime.max.replace(tzinfo=UTC))
+
+
 def from_ms(milliseconds: int) -> datetime:
-    return EPOCH + milliseconds * MILLISECOND
+    """The moment so many milliseconds after 1970 began; the nearest there is for numbers that reach beyond."""
+    return EPOCH + min(max(milliseconds, EARLIEST_MS), LATEST_MS) * MILLISECOND

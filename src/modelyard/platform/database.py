@@ -283,6 +283,8 @@ def translated() -> Iterator[None]:
         raise Busy("The server is busy. Try again in a moment.", retry_after_s=2) from error
     except DBAPIError as error:
         raise trouble_of(error) from error
+    except OverflowError as error:
+        raise Invalid("A number is too large to be stored.") from error
 
 
 def conflict_of(error: IntegrityError) -> ModelyardError:
@@ -300,6 +302,8 @@ def trouble_of(error: DBAPIError) -> ModelyardError:
     text = str(error.orig).lower()
     if re.search(r"disk is full|no space left|disk full", text):
         return Busy("The server's disk is full; nothing was changed. Ask its operator to make room.", retry_after_s=10)
+    if "nul (0x00)" in text or "invalid byte sequence" in text:
+        return Invalid("A text contains a character that cannot be kept, such as NUL.")
     if isinstance(error, OperationalError) and re.search(r"locked|busy|deadlock|could not serialize", text):
         return Busy("Others are changing the same things. Try again in a moment.")
     if isinstance(error, OperationalError) or error.connection_invalidated:

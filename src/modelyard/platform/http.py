@@ -196,7 +196,9 @@ class _DirectCycle:
             parts += (name, b": ", value, b"\r\n")
         if not self.keep_alive:
             parts.append(b"connection: close\r\n")
-        parts += (b"content-length: ", str(len(body)).encode(), b"\r\n\r\n", body)
+        parts += (b"content-length: ", str(len(body)).encode(), b"\r\n\r\n")
+        if self.call.method != "HEAD":
+            parts.append(body)
         self.protocol.transport.write(b"".join(parts))
         if not self.keep_alive:
             self.protocol.transport.close()
@@ -291,6 +293,9 @@ class HttpProtocol(HttpToolsProtocol):
         self.cycle = cast("RequestResponseCycle", cycle)
         if earlier is None or earlier.response_complete:
             cycle.flow_started = True
+            if direct is WRONG_HOST:
+                cycle.keep_alive = False
+                direct.handle(call)
         else:
             self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, self.app))

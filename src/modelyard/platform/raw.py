@@ -97,7 +97,7 @@ class SqliteWriter:
     def trouble(self, error: Exception) -> ModelyardError | None:
         if not isinstance(error, sqlite3.Error):
             return None
-        is_away = isinstance(error, sqlite3.OperationalError)
+        is_away = getattr(error, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_IOERR"))
         return trouble(error, is_lost_race=isinstance(error, sqlite3.IntegrityError), is_away=is_away)
 
     def rows(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:

@@ -42,7 +42,10 @@ class PostgresqlWriter:
         if not isinstance(error, psycopg.Error):
             return None
         is_lost_race = isinstance(error, (psycopg.IntegrityError, psycopg.errors.DeadlockDetected))
-        return trouble(error, is_lost_race=is_lost_race, is_away=isinstance(error, psycopg.OperationalError))
+        # Without a code the connection itself failed; the classes are connection, operator intervention, system.
+        state = error.sqlstate or "08"
+        is_away = isinstance(error, psycopg.OperationalError) and state.startswith(("08", "40", "53", "55", "57", "58"))
+        return trouble(error, is_lost_race=is_lost_race, is_away=is_away)
 
     def rows(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
         return self._open.execute(percent(sql), values).fetchall()

@@ -150,3 +150,35 @@ def test_who_may_log(post: Post, world: World, run_id: str) -> None:
     assert post("runs/log-metric", body, as_somebody=world.stranger)[0] == 404
     assert post("runs/log-metric", body, as_somebody=world.reporter)[0] == 403
     assert post("runs/log-metric", body, as_somebody=world.developer)[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "body"),
+    [
+        ("runs/log-batch", b"[" * 100_000),
+        ("runs/log-batch", b'{"run_id": "a", "more": ' + b"[" * 5000 + b"]" * 5000 + b"}"),
+        ("runs/create", {"experiment_id": "0", "start_time": 2**63 - 1}),
+        ("runs/create", {"experiment_id": "0", "start_time": -(2**63)}),
+        ("runs/create", {"experiment_id": "0", "run_name": "a\0b"}),
+        ("runs/update", {"run_id": "RUN", "end_time": 2**62}),
+    ],
+)
+def test_what_cannot_be_kept_is_refused_as_the_clients_mistake(
+    post: Post, run_id: str, endpoint: str, body: object
+) -> None:
+    if isinstance(body, dict) and body.get("run_id") == "RUN":
+        body = {**body, "run_id": run_id}
+    assert post(endpoint, body)[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("metrics/get-history?metric_key=a&run_id=RUN&page_token=WzEsMSwiYWJjIl0", 400),
+        ("metrics/get-history?" + "a=1&" * 10_001, 400),
+        ("logged-models/%ff", 404),
+        ("nothing%ff", 404),
+    ],
+)
+def test_an_address_that_cannot_be_read_is_the_clients_mistake(post: Post, run_id: str, path: str, status: int) -> None:
+    assert post(path.replace("RUN", run_id), None, method="GET")[0] == status

@@ -188,7 +188,7 @@ def test_a_number_beyond_every_database_is_nobody(call: Call, world: World) -> N
 
 def test_a_body_that_breaks_off_changes_nothing(call: Call, world: World, live: LiveServer) -> None:
     head = (
-        "POST /api/v4/projects HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n"
+        "POST /api/v4/projects HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 100\r\n"
         f"PRIVATE-TOKEN: {world.owner.token}\r\n\r\n"
     )
     with socket.create_connection(("127.0.0.1", live.installation.settings.port)) as connection:

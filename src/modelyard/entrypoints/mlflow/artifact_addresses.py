@@ -53,7 +53,10 @@ def own_address(settings: Settings, call: Call, route: bytes) -> str:
     Behind a proxy that takes a part of the path away this is the `external_url`.
     """
     host = (call.header(b"host") or b"").decode("latin-1")
-    base = call.path[: call.path.index(route)].decode("latin-1")
+    end = call.path.find(route)
+    if end < 0:
+        raise NotFound("There is nothing at this address. Write it without percent-encoding.")
+    base = call.path[:end].decode("latin-1")
     if settings.external_url and urlsplit(settings.external_url).netloc == host:
         return settings.url + base
     scheme = call.header(b"x-forwarded-proto")

@@ -38,12 +38,13 @@ from modelyard.entrypoints.mlflow.router import MEBIBYTE, Routes, admission_of
 from modelyard.entrypoints.mlflow.runs import KeyValue, Run, RunAnswer, RunData, RunInfoAnswer, key_values, run_info
 from modelyard.entrypoints.mlflow.wire import as_float, decode_body, encode, invalid_value, missing_parameter
 from modelyard.entrypoints.request import Admission, Installation, needs
-from modelyard.platform.clock import now_ms
+from modelyard.platform.clock import EARLIEST_MS, LATEST_MS, now_ms
 from modelyard.platform.errors import Invalid, NotFound
 from modelyard.platform.http import Call
 from modelyard.platform.ids import hex_id
 
 Integer = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+Milliseconds = Annotated[int, msgspec.Meta(ge=EARLIEST_MS, le=LATEST_MS)]
 
 NAME_TAG = "mlflow.runName"
 MOST_METRICS = 1000
@@ -113,7 +114,7 @@ class UpdateRun(msgspec.Struct):
     run_id: str = ""
     run_uuid: str = ""
     status: str | int | None = None
-    end_time: Integer | None = None
+    end_time: Milliseconds | None = None
     run_name: str = ""
 
 
@@ -122,7 +123,7 @@ class CreateRun(msgspec.Struct):
 
     experiment_id: str | int = "0"
     user_id: str = ""
-    start_time: Integer | None = None
+    start_time: Milliseconds | None = None
     tags: list[KeyValue] = []
     run_name: str = ""
 

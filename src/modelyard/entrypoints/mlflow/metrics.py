@@ -175,11 +175,15 @@ def _token(points: Points) -> str:
 
 def _after(points: Points, token: str) -> Points:
     timestamp_ms, step, value = decode_cursor(token, length=3)
-    if not isinstance(timestamp_ms, int) or not isinstance(step, int):
+    try:
+        last = None if value is None else float(value)
+    except ValueError:
+        last = math.nan
+    if not isinstance(timestamp_ms, int) or not isinstance(step, int) or (last is not None and math.isnan(last)):
         raise Invalid("This page token is not valid. Begin again without one.")
     later = (points.timestamps_ms > timestamp_ms) | ((points.timestamps_ms == timestamp_ms) & (points.steps > step))
     same = (points.timestamps_ms == timestamp_ms) & (points.steps == step)
-    if value is not None:
+    if last is not None:
         # NaN comes after every number.
-        later |= same & ((points.values > float(value)) | np.isnan(points.values))
+        later |= same & ((points.values > last) | np.isnan(points.values))
     return Points(points.steps[later], points.timestamps_ms[later], points.values[later])

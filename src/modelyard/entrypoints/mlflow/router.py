@@ -41,6 +41,8 @@ API_PREFIXES = tuple(
     for preview in (b"preview/", b"")
 )
 MEBIBYTE = 1024 * 1024
+# Addresses whose route is remembered: one for each project and route.
+MOST_KNOWN = 5000
 MOST_BYTES = 4 * MEBIBYTE
 WORKSPACE_HEADER = b"x-mlflow-workspace"
 
@@ -221,11 +223,19 @@ def split_address(path: bytes) -> tuple[bytes, bytes] | None:
     return b"", path
 
 
+def _decoded(path: bytes) -> str:
+    """A path as text; one that is no UTF-8 becomes one that no route has."""
+    try:
+        return unquote_to_bytes(path).decode("utf-8")
+    except UnicodeDecodeError:
+        return "\ufffd"
+
+
 def without_prefix(rest: bytes) -> str | None:
     """`mlflow/runs/get` from any of the API prefixes; paths directly below the base keep their slash."""
     for prefix in API_PREFIXES:
         if rest.startswith(prefix):
-            return unquote_to_bytes(rest[len(prefix) :]).decode("utf-8", "surrogateescape")
+            return _decoded(rest[len(prefix) :])
     return None
 
 
@@ -246,7 +256,9 @@ class Dispatcher:
         if found is None:
             return None
         direct, is_cacheable = found
-        if is_cacheable and len(self._known) < 1000:  # noqa: PLR2004  # an address a project and route
+        if is_cacheable:
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
             self._known[method, path] = direct
         return direct
 
@@ -351,7 +363,7 @@ def _route_name(rest: bytes) -> str:
     name = without_prefix(rest)
     if name is not None:
         return name
-    return unquote_to_bytes(rest).decode("utf-8", "surrogateescape")
+    return _decoded(rest)
 
 
 def _check_content_type(call: Call) -> None:

@@ -27,6 +27,7 @@ SEGMENT = re.compile(r"\.([A-Za-z_][A-Za-z0-9_]*)|\[(\d+)\]")
 NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 NO_NUL = "A text in this request contains a NUL character, which cannot be kept."
 MOST_SHOWN = 200
+MOST_FIELDS = 10_000
 
 
 def decode_body(decoder: msgspec.json.Decoder[Body], kind: type[Body], body: bytes) -> Body:
@@ -37,9 +38,12 @@ def decode_body(decoder: msgspec.json.Decoder[Body], kind: type[Body], body: byt
     """
     _refuse_nul(body)
     try:
-        return decoder.decode(body or b"{}")
-    except msgspec.DecodeError:
-        return convert(_lenient(body), kind)
+        try:
+            return decoder.decode(body or b"{}")
+        except msgspec.DecodeError:
+            return convert(_lenient(body), kind)
+    except RecursionError:
+        raise Invalid("The body of this request is nested too deeply.") from None
 
 
 def decode_query(kind: type[Body], query: bytes) -> Body:
@@ -50,7 +54,11 @@ def decode_query(kind: type[Body], query: bytes) -> Body:
     """
     given: dict[str, Json] = {}
     lists = _list_fields(kind)
-    for name, value in parse_qsl(query.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=10_000):
+    try:
+        fields = parse_qsl(query.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=MOST_FIELDS)
+    except ValueError:
+        raise Invalid(f"A query has at most {MOST_FIELDS} parameters.") from None
+    for name, value in fields:
         if "\0" in value:
             raise Invalid(NO_NUL)
         if name in lists:

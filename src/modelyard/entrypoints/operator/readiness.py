@@ -1,5 +1,6 @@
 """Whether a server can do its work at this moment, part by part."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -8,6 +9,8 @@ from concurrent.futures import TimeoutError as TooSlow
 from dataclasses import dataclass
 
 from modelyard.platform.errors import ModelyardError
+
+log = logging.getLogger(__name__)
 
 LIMIT_S = 1.0
 KEPT_S = 1.0
@@ -57,7 +60,11 @@ class Prober:
         except TooSlow:
             return f"No answer within {LIMIT_S:.0f} s."
         except ModelyardError as error:
-            del self._running[name]
-            return error.message
+            problem: str | None = error.message
+        except Exception as error:  # edge: a part that fails in an unknown way is not ready either
+            log.warning("The readiness of %s could not be told.", name, exc_info=error)
+            problem = f"It fails in a way that is not expected: {error}"
+        else:
+            problem = None
         del self._running[name]
-        return None
+        return problem

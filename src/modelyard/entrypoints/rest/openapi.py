@@ -30,6 +30,7 @@ SCHEMES = {
     "basic": {"type": "http", "scheme": "basic", "description": "An access token as the password."},
 }
 OPEN: dict[str, list[str]] = {}
+BYTES = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 
 
 def who_may(policy: Policy) -> str:
@@ -71,3 +72,14 @@ def _complete(operations: dict[str, Any], declared: Declared) -> None:
     content = operation.get("requestBody", {}).get("content", {})
     if JSON in content:
         content[FORM] = content[MULTIPART] = content[JSON]
+    if declared.streams:
+        _complete_stream(operation, declared)
+
+
+def _complete_stream(operation: dict[str, Any], declared: Declared) -> None:
+    """What FastAPI cannot see of bytes that come and go past it."""
+    if declared.answer is bytes:
+        operation["responses"]["200"]["content"] = BYTES
+        operation["responses"]["206"] = {"description": "The range of it that was asked for.", "content": BYTES}
+    if declared.method in {"POST", "PUT"}:
+        operation["requestBody"] = {"content": BYTES}

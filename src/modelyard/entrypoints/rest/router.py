@@ -43,7 +43,7 @@ HandlerT = TypeVar("HandlerT", bound=Callable[..., object])
 
 @dataclass(frozen=True)
 class Declared:
-    """One route as its file declares it. `answer` is the type of what the handler returns, a list for pages."""
+    """One route as its file declares it. `answer`: what the handler returns; a list for pages, `bytes` for files."""
 
     method: str
     path: str

@@ -92,6 +92,7 @@ async def _events(visit: Visit, look: Look, first: tuple[bytes, str, bool]) -> A
         if is_over or visit.installation.is_stopping:
             return
         await asyncio.sleep(EVERY_S)
+        visit.forget()
         try:
             body, version, is_over = await loop.run_in_executor(visit.installation.pool, look, version)
         except (ModelyardError, RuntimeError):

@@ -101,12 +101,17 @@ def _json(path: str, text: str) -> Preview:
         header, data = value["columns"], value["data"]
         if isinstance(header, list) and all(isinstance(row, list) for row in data):
             rows = [[_cell(cell) for cell in row] for row in data[:MOST_ROWS]]
-            return _table([str(name) for name in header], rows, len(data), "JSON table")
-    return _lines(path, json.dumps(value, indent=2, ensure_ascii=False), "")
+            return _table([_cell(name) for name in header], rows, len(data), "JSON table")
+    return _lines(path, _whole(json.dumps(value, indent=2, ensure_ascii=False)), "")
 
 
 def _cell(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return _whole(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+
+def _whole(text: str) -> str:
+    """Without halves of characters, which JSON can spell and no page can carry."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _table_of(text: str, separator: str, *, is_whole: bool) -> Preview:

@@ -153,6 +153,11 @@ class Visit:
             self.viewer = Viewer(user.name, user.username)
             self._theme = user.theme
 
+    def forget(self) -> None:
+        """Ask anew who this is: before each look of a stream, whose reader may have been signed out or blocked."""
+        self.actor = ANONYMOUS
+        self.viewer = None
+
     def require_person(self) -> None:
         """Go on only for somebody who is signed in.
 
