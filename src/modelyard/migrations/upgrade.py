@@ -13,6 +13,7 @@ HERE = Path(__file__).parent
 HEAD = "0001"
 TABLE_MODULES = (
     "modelyard.platform.events",
+    "modelyard.platform.commit_marks",
     "modelyard.platform.tasks.tables",
     "modelyard.domains.accounts.tables",
     "modelyard.domains.namespaces.tables",

@@ -33,7 +33,7 @@ from sqlalchemy.orm import DeclarativeBase, Session
 
 from modelyard.platform.clock import from_ms, to_ms
 from modelyard.platform.disk import DiskReserve
-from modelyard.platform.errors import Busy, Conflict, Invalid, ModelyardError, Unavailable
+from modelyard.platform.errors import Busy, Conflict, Invalid, ModelyardError, Unavailable, UnknownOutcome
 from modelyard.platform.settings import Settings
 
 # Session is here for the ways in, which hold one and never import SQLAlchemy.
@@ -53,6 +53,10 @@ SQLITE_FILE = "modelyard.sqlite3"
 # Where, in its `info`, a session that only reads keeps what it has looked up; others have no such place.
 SNAPSHOT = "snapshot"
 BIGGEST_INTEGER = 2**63 - 1
+LOST_COMMIT = (
+    "The database went away while this was being written, so it is not known whether it was."
+    " Look before you send it again."
+)
 # In `Session.info`: this transaction leaves something for the worker to do.
 LEAVES_WORK = "leaves work"
 
@@ -152,13 +156,15 @@ class Database:
 
         Raises:
             Busy: the reserve is reached, or others write for too long.
+            UnknownOutcome: the database was lost while it committed.
         """
         if not uses_reserve:
             self.check_room()
         opened = Session(self._writer, expire_on_commit=False, info=self._info)
         with self.pen_held(), translated(), opened as session:
             yield session
-            session.commit()
+            session.flush()  # what fails here was certainly not committed
+            _commit(session)
             leaves_work = session.info.get(LEAVES_WORK, False)
         self.generation += changes_access
         if leaves_work:
@@ -270,6 +276,15 @@ def open_database(settings: Settings) -> Database:
     url = URL.create("sqlite", database=str(Path(settings.data) / SQLITE_FILE))
     reserve = DiskReserve(Path(settings.data), settings.disk_reserve_bytes)
     return Database(url, durability=settings.durability, switched_off=settings.switched_off, check_room=reserve.check)
+
+
+def _commit(session: Session) -> None:
+    try:
+        session.commit()
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise UnknownOutcome(LOST_COMMIT) from error
+        raise
 
 
 @contextmanager

@@ -57,3 +57,7 @@ class Busy(ModelyardError):
 
 class Unavailable(ModelyardError):
     """A part that is needed is away, and it is not known whether the work was done."""
+
+
+class UnknownOutcome(Unavailable):
+    """A commit was begun and not answered: doing it again could do it twice."""

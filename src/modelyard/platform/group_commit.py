@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from typing import Generic, TypeVar
 
 from modelyard.platform.database import Database
-from modelyard.platform.errors import Busy, Conflict, ModelyardError, Unavailable
+from modelyard.platform.errors import Busy, Conflict, ModelyardError, Unavailable, UnknownOutcome
 from modelyard.platform.meters import CommitMeter
 from modelyard.platform.raw import RawTransaction, RawWriter, open_writer
 
@@ -185,7 +185,7 @@ class GroupCommit(Generic[Operation]):
             # Another process was quicker; what it committed is seen by the next try, one operation at a time.
             return [outcome for operation in operations for outcome in self._write_alone(operation)]
         except ModelyardError as error:
-            if len(operations) == 1 or isinstance(error, Busy):
+            if len(operations) == 1 or isinstance(error, (Busy, UnknownOutcome)):
                 return [error] * len(operations)
         return [outcome for operation in operations for outcome in self._write_alone(operation)]
 

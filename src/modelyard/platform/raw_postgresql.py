@@ -1,13 +1,27 @@
 """The hot lane's connection to PostgreSQL."""
 
+import logging
+import time
 from collections.abc import Sequence
 from typing import cast
 
 import psycopg
 
-from modelyard.platform.database import Database
-from modelyard.platform.errors import ModelyardError
+from modelyard.platform.clock import now_ms
+from modelyard.platform.database import LOST_COMMIT, Database
+from modelyard.platform.errors import ModelyardError, UnknownOutcome
+from modelyard.platform.ids import hex_id
 from modelyard.platform.raw import Bulk, Row, Value, percent, trouble
+
+MARK = (
+    b"INSERT INTO commit_marks (writer, number, marked_at) VALUES (%s, %s, %s)"
+    b" ON CONFLICT (writer) DO UPDATE SET number = excluded.number, marked_at = excluded.marked_at"
+)
+# For so long it is worth waiting for the database to come back and say what became of a commit.
+PATIENCE_S = 30.0
+LOOK_EVERY_S = 0.2
+
+log = logging.getLogger(__name__)
 
 
 class PostgresqlWriter:
@@ -18,13 +32,54 @@ class PostgresqlWriter:
     def __init__(self, database: Database) -> None:
         self._address = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
         self._connection: psycopg.Connection[Row] | None = None
+        self._writer = hex_id()
+        self._number = 0
 
     def begin(self) -> None:
         if self._connection is None or self._connection.closed or self._connection.broken:
-            self._connection = psycopg.connect(self._address, autocommit=False, connect_timeout=5)
+            self._connection = psycopg.connect(
+                self._address, autocommit=False, connect_timeout=5, application_name=self._writer
+            )
 
     def commit(self) -> None:
-        self._open.commit()
+        """Commit; when the connection is lost meanwhile, find out what became of it.
+
+        Raises:
+            psycopg.Error: it was not committed.
+            UnknownOutcome: the database did not come back in time.
+        """
+        self._number += 1
+        self._open.execute(MARK, (self._writer, self._number, now_ms()))
+        try:
+            self._open.commit()
+        except psycopg.Error:
+            is_over = not (self._open.closed or self._open.broken)
+            if is_over or not self._was_committed():
+                raise
+            log.warning("The connection was lost during a commit that has happened.")
+
+    def _was_committed(self) -> bool:
+        """Whether the last commit happened. Its session is ended first, so that it cannot happen any more."""
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            try:
+                with psycopg.connect(self._address, autocommit=True, connect_timeout=5) as looking:
+                    if not self._ended_session(looking):
+                        time.sleep(LOOK_EVERY_S)
+                        continue
+                    found = looking.execute(b"SELECT number FROM commit_marks WHERE writer = %s", (self._writer,))
+                    row = found.fetchone()
+                    return row is not None and row[0] == self._number
+            except psycopg.OperationalError:
+                time.sleep(LOOK_EVERY_S)
+        raise UnknownOutcome(LOST_COMMIT)
+
+    def _ended_session(self, looking: "psycopg.Connection[Row]") -> bool:
+        """Whether the session that was lost has ended; it is told to."""
+        left = looking.execute(
+            b"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s", (self._writer,)
+        )
+        return left.fetchone() is None
 
     def rollback(self) -> None:
         if self._connection is None:

@@ -9,6 +9,7 @@ from modelyard.domains.packages.sweeping import REMOVE_ORPHANS, remove_orphans, 
 from modelyard.domains.tracking.retention import purge_deleted
 from modelyard.entrypoints.request import Installation
 from modelyard.entrypoints.worker.loop import Worker
+from modelyard.platform.commit_marks import forget_old_marks
 from modelyard.platform.database import Database
 from modelyard.platform.settings import Settings
 from modelyard.platform.tasks.delivery import Subscription, by_event, forget_handled
@@ -59,3 +60,4 @@ def _forget_done(database: Database, keep: timedelta) -> None:
     with database.write(changes_access=False, uses_reserve=True) as session:
         forget_done(session)
         forget_handled(session, older_than=keep)
+        forget_old_marks(session)

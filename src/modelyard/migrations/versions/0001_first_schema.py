@@ -9,6 +9,13 @@ down_revision = None
 
 def upgrade() -> None:
     op.create_table(
+        "commit_marks",
+        sa.Column("writer", sa.String(length=32), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("marked_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("writer", name=op.f("pk_commit_marks")),
+    )
+    op.create_table(
         "blobs",
         sa.Column("sha256", sa.String(length=64), nullable=False),
         sa.Column("md5", sa.String(length=32), nullable=False),
