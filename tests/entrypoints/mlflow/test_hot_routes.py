@@ -156,6 +156,7 @@ def test_who_may_log(post: Post, world: World, run_id: str) -> None:
     ("endpoint", "body"),
     [
         ("runs/log-batch", b"[" * 100_000),
+        ("runs/log-batch", b'{"run_id": "\xff\xfe"}'),
         ("runs/log-batch", b'{"run_id": "a", "more": ' + b"[" * 5000 + b"]" * 5000 + b"}"),
         ("runs/create", {"experiment_id": "0", "start_time": 2**63 - 1}),
         ("runs/create", {"experiment_id": "0", "start_time": -(2**63)}),

@@ -44,6 +44,8 @@ def decode_body(decoder: msgspec.json.Decoder[Body], kind: type[Body], body: byt
             return convert(_lenient(body), kind)
     except RecursionError:
         raise Invalid("The body of this request is nested too deeply.") from None
+    except UnicodeDecodeError:
+        raise Invalid("The body of this request is not UTF-8.") from None
 
 
 def decode_query(kind: type[Body], query: bytes) -> Body:
