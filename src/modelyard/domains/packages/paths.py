@@ -10,6 +10,8 @@ from urllib.parse import unquote
 
 from modelyard.platform.errors import Invalid
 
+# What stands in a text for bytes that were none.
+UNREADABLE = "\ufffd"
 MOST_PATH_BYTES = 1024
 MOST_SEGMENT_BYTES = 255
 MOST_NAME_LENGTH = 255
@@ -36,6 +38,8 @@ def file_path(text: str) -> str:
         size_bytes = len(path.encode())
     except UnicodeEncodeError:
         raise Invalid("A path is Unicode text.") from None
+    if UNREADABLE in path:
+        raise Invalid("A path is Unicode text.")
     if size_bytes > MOST_PATH_BYTES:
         raise Invalid(f"A path has at most {MOST_PATH_BYTES} bytes, this one has {size_bytes}.")
     for segment in path.split("/"):

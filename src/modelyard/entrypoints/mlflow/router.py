@@ -224,11 +224,8 @@ def split_address(path: bytes) -> tuple[bytes, bytes] | None:
 
 
 def _decoded(path: bytes) -> str:
-    """A path as text; one that is no UTF-8 becomes one that no route has."""
-    try:
-        return unquote_to_bytes(path).decode("utf-8")
-    except UnicodeDecodeError:
-        return "\ufffd"
+    """A path as text. Where it is no UTF-8 stands U+FFFD, which no route, id or file name has."""
+    return unquote_to_bytes(path).decode("utf-8", "replace")
 
 
 def without_prefix(rest: bytes) -> str | None:
