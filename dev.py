@@ -23,6 +23,8 @@ from tools import environments, locks, sizes
 from tools.assets.build import is_current
 from tools.environments import DEVELOPMENT, MLFLOW_2, ROOT, RUN, Environment, EnvironmentFault
 
+# The full tier waits for servers most of the time. A file stays with one process, which keeps its browser and databases.
+SIDE_BY_SIDE = ("--numprocesses=logical", "--maxprocesses=4", "--dist=loadfile", "--durations=30")
 _TYPED = ("src", "tests", "tools", "benchmarks", "dev.py", "hatch_build.py")
 
 
@@ -36,7 +38,7 @@ def test(arguments: list[str]) -> int:
     """Replace this process by pytest; with `--full` every tier runs and nothing may be skipped."""
     environment = _ready(DEVELOPMENT)
     if "--full" in arguments:
-        arguments = [argument for argument in arguments if argument != "--full"]
+        arguments = [*SIDE_BY_SIDE, *(argument for argument in arguments if argument != "--full")]
         os.environ["MODELYARD_TEST_TIER"] = "full"
         os.environ["MODELYARD_MLFLOW2_PYTHON"] = str(environments.ensure(MLFLOW_2).python)
     return _become(environment.python, "-m", "pytest", *arguments)

@@ -20,9 +20,9 @@ FLAGS = (
 EXPECTED = "Failed to load resource: the server responded with a status of 4"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """One browser for all journeys."""
+    """A browser. Playwright's event loop counts as running while it is open, so it must not outlive its module."""
     program = os.environ.get("MODELYARD_CHROMIUM") or shutil.which("chromium")
     assert program, "Journeys need Chromium: apt-get install chromium."
     assert load_assets().are_built, "Journeys need the assets: python3 dev.py assets."
