@@ -41,7 +41,9 @@ class Losing:
         self.broken = False
         self.closed = False
 
-    def commit(self) -> None:
+    def execute(self, statement: bytes, *values: Any) -> Any:  # noqa: ANN401  # as above
+        if statement != b"COMMIT":
+            return self._real.execute(statement, *values)
         self.broken = True
         if self._when == "after":
             self._real.commit()

@@ -157,6 +157,9 @@ class Writer(threading.Thread):
             self.written.refusals += 1
             time.sleep(0.05)
             return Fate.REFUSED, answer
+        if status == 503 and method == "PUT" and "not known" in answer["message"]:
+            # The database went away in the commit of an ordinary transaction; a file may be sent again.
+            return Fate.UNKNOWN, answer
         self.written.strange.append(f"{method} {path}: {status} {answer!r:.300}")
         return Fate.UNKNOWN, answer
 

@@ -51,8 +51,8 @@ class RawTransaction(Protocol):
     def rows(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
         """All rows of a query."""
 
-    def run(self, sql: str, values: Sequence[Value] = ()) -> int:
-        """Execute and tell how many rows it changed."""
+    def run(self, sql: str, values: Sequence[Value] = ()) -> None:
+        """Execute. An error may also come from a later statement or the commit."""
 
     def insert_many(self, bulk: Bulk, rows: Sequence[Row]) -> None:
         """Insert all rows; nothing happens when there are none."""
@@ -103,8 +103,8 @@ class SqliteWriter:
     def rows(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
         return self._connection.execute(sql, values).fetchall()
 
-    def run(self, sql: str, values: Sequence[Value] = ()) -> int:
-        return self._connection.execute(sql, values).rowcount
+    def run(self, sql: str, values: Sequence[Value] = ()) -> None:
+        self._connection.execute(sql, values)
 
     def insert_many(self, bulk: Bulk, rows: Sequence[Row]) -> None:
         if len(rows) == 1:

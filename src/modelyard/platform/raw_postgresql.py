@@ -1,5 +1,6 @@
 """The hot lane's connection to PostgreSQL."""
 
+import contextlib
 import logging
 import time
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ MARK = (
     b"INSERT INTO commit_marks (writer, number, marked_at) VALUES (%s, %s, %s)"
     b" ON CONFLICT (writer) DO UPDATE SET number = excluded.number, marked_at = excluded.marked_at"
 )
+NUMBERS = {"bigint", "int", "smallint", "float8"}
 # For so long it is worth waiting for the database to come back and say what became of a commit.
 PATIENCE_S = 30.0
 LOOK_EVERY_S = 0.2
@@ -25,7 +27,11 @@ log = logging.getLogger(__name__)
 
 
 class PostgresqlWriter:
-    """The hot lane's own connection to PostgreSQL, opened again after it was lost."""
+    """The hot lane's own connection to PostgreSQL, opened again after it was lost.
+
+    Statements whose results nobody reads are sent together with the next one that is read, or with the commit: for a
+    small group the ways to the database and back would cost more than its work.
+    """
 
     is_sqlite = False
 
@@ -37,9 +43,13 @@ class PostgresqlWriter:
 
     def begin(self) -> None:
         if self._connection is None or self._connection.closed or self._connection.broken:
+            # Transactions begin and end by statements of ours: the driver would wait for an answer to each of its own.
             self._connection = psycopg.connect(
-                self._address, autocommit=False, connect_timeout=5, application_name=self._writer
+                self._address, autocommit=True, connect_timeout=5, application_name=self._writer
             )
+            self._mode = contextlib.ExitStack()  # never left: it lasts as long as the connection
+            self._pipeline = self._mode.enter_context(self._connection.pipeline())
+        self._open.execute(b"BEGIN")
 
     def commit(self) -> None:
         """Commit; when the connection is lost meanwhile, find out what became of it.
@@ -51,7 +61,8 @@ class PostgresqlWriter:
         self._number += 1
         self._open.execute(MARK, (self._writer, self._number, now_ms()))
         try:
-            self._open.commit()
+            self._open.execute(b"COMMIT")
+            self._pipeline.sync()
         except psycopg.Error:
             is_over = not (self._open.closed or self._open.broken)
             if is_over or not self._was_committed():
@@ -87,6 +98,8 @@ class PostgresqlWriter:
         if self._connection.closed or self._connection.broken:
             self._connection = None
         else:
+            with contextlib.suppress(psycopg.Error):
+                self._pipeline.sync()  # what was sent after a failure only says that it was not done
             self._connection.rollback()
 
     def close(self) -> None:
@@ -105,14 +118,22 @@ class PostgresqlWriter:
     def rows(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
         return self._open.execute(percent(sql), values).fetchall()
 
-    def run(self, sql: str, values: Sequence[Value] = ()) -> int:
-        return self._open.execute(percent(sql), values).rowcount
+    def run(self, sql: str, values: Sequence[Value] = ()) -> None:
+        self._open.execute(percent(sql), values)
 
     def insert_many(self, bulk: Bulk, rows: Sequence[Row]) -> None:
         if rows:
-            columns = [list(column) for column in zip(*rows, strict=True)]
-            self._open.execute(bulk.postgresql.encode(), columns)
+            columns = zip(*rows, strict=True)
+            arrays = [_array(kind, column) for kind, column in zip(bulk.types, columns, strict=True)]
+            self._open.execute(bulk.postgresql.encode(), arrays)
 
     @property
     def _open(self) -> "psycopg.Connection[Row]":
         return cast("psycopg.Connection[Row]", self._connection)
+
+
+def _array(kind: str, column: Sequence[Value]) -> str | list[Value]:
+    """A column for `unnest`. The driver would look at each number on its own; as text they are joined at once."""
+    if kind not in NUMBERS:
+        return list(column)
+    return "{" + ",".join(["NULL" if value is None else str(value) for value in column]) + "}"
