@@ -38,16 +38,17 @@ class PostgresqlWriter:
     def __init__(self, database: Database) -> None:
         self._address = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
         self._connection: psycopg.Connection[Row] | None = None
+        self._mode = contextlib.ExitStack()
         self._writer = hex_id()
         self._number = 0
 
     def begin(self) -> None:
         if self._connection is None or self._connection.closed or self._connection.broken:
+            self.close()
             # Transactions begin and end by statements of ours: the driver would wait for an answer to each of its own.
             self._connection = psycopg.connect(
                 self._address, autocommit=True, connect_timeout=5, application_name=self._writer
             )
-            self._mode = contextlib.ExitStack()  # never left: it lasts as long as the connection
             self._pipeline = self._mode.enter_context(self._connection.pipeline())
         self._open.execute(b"BEGIN")
 
@@ -103,6 +104,8 @@ class PostgresqlWriter:
             self._connection.rollback()
 
     def close(self) -> None:
+        with contextlib.suppress(psycopg.Error):
+            self._mode.close()
         if self._connection is not None:
             self._connection.close()
 

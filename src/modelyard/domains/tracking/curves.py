@@ -10,7 +10,7 @@ from modelyard.domains.accounts.actor import Actor
 from modelyard.domains.namespaces.access import Ability, require
 from modelyard.domains.namespaces.tables import Project
 from modelyard.domains.tracking.hot.history import between_steps, buckets, series_of
-from modelyard.domains.tracking.hot.points import unpack_segment
+from modelyard.domains.tracking.hot.points import unpack_segments
 from modelyard.domains.tracking.keys import names_of_keys
 from modelyard.domains.tracking.search.fragments import Reader
 from modelyard.platform.raw import read_rows
@@ -59,18 +59,23 @@ def extremes_of(session: Session, actor: Actor, project: Project, candidate_id: 
     for key_id, least, greatest in folded:
         if least is not None and greatest is not None:
             _widen(found, int(key_id), float(least), float(greatest))  # type: ignore[arg-type]  # an integer column
-    for (payload,) in read_rows(session, "SELECT payload FROM metric_segments WHERE candidate_id = ?", (candidate_id,)):
-        _add_segment(found, bytes(payload))  # type: ignore[arg-type]  # a blob
+    fresh = read_rows(session, "SELECT payload FROM metric_segments WHERE candidate_id = ?", (candidate_id,))
+    _add_segments(found, [bytes(payload) for (payload,) in fresh])  # type: ignore[arg-type]  # blobs
     names = names_of_keys(Reader(session.connection()), list(found))
     return {names[key_id]: Extremes(*_finite(least, greatest)) for key_id, (least, greatest) in found.items()}
 
 
-def _add_segment(found: dict[int, tuple[float, float]], payload: bytes) -> None:
-    keys, points = unpack_segment(payload)
-    finite = np.isfinite(points.values)
-    for key_id in np.unique(keys[finite]).tolist():
-        values = points.values[finite & (keys == key_id)]
-        _widen(found, key_id, float(values.min()), float(values.max()))
+def _add_segments(found: dict[int, tuple[float, float]], payloads: list[bytes]) -> None:
+    keys, points = unpack_segments(payloads)
+    finite = np.flatnonzero(np.isfinite(points.values))
+    if not len(finite):
+        return
+    order = finite[np.argsort(keys[finite], kind="stable")]
+    values = points.values[order]
+    key_ids, starts = np.unique(keys[order], return_index=True)
+    least, greatest = np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
+    for extremes in zip(key_ids.tolist(), least.tolist(), greatest.tolist(), strict=True):
+        _widen(found, *extremes)
 
 
 def _widen(found: dict[int, tuple[float, float]], key_id: int, least: float, greatest: float) -> None:

@@ -12,8 +12,9 @@ from modelyard.domains.tracking.hot.points import (
     joined,
     pack_chunk,
     pack_segment,
+    points_of_key,
     unpack_chunk,
-    unpack_segment,
+    unpack_segments,
 )
 
 INTEGERS = st.integers(-(2**63), 2**63 - 1)
@@ -40,15 +41,22 @@ def rows_of(points: Points) -> list[tuple[int, int, str]]:
     ]
 
 
-@given(st.lists(st.tuples(st.integers(0, 2**32 - 1), POINT), min_size=1, max_size=50))
-def test_a_segment_keeps_every_point(rows: list[tuple[int, tuple[int, int, float]]]) -> None:
+def segment_of(rows: list[tuple[int, tuple[int, int, float]]]) -> bytes:
     points = [point for _, point in rows]
-    payload = pack_segment(
+    return pack_segment(
         [key for key, _ in rows], [p[0] for p in points], [p[1] for p in points], [p[2] for p in points]
     )
-    keys, unpacked = unpack_segment(payload)
+
+
+@given(st.lists(st.lists(st.tuples(st.integers(0, 2**32 - 1), POINT), min_size=1, max_size=3), max_size=20))
+def test_segments_keep_every_point_in_order(segments: list[list[tuple[int, tuple[int, int, float]]]]) -> None:
+    rows = [row for segment in segments for row in segment]
+    payloads = [segment_of(segment) for segment in segments]
+    keys, unpacked = unpack_segments(payloads)
     assert keys.tolist() == [key for key, _ in rows]
-    assert rows_of(unpacked) == rows_of(points_of(points))
+    assert rows_of(unpacked) == rows_of(points_of([point for _, point in rows]))
+    for key in keys.tolist():
+        assert rows_of(points_of_key(key, payloads)) == rows_of(points_of([it for number, it in rows if number == key]))
 
 
 @given(st.lists(POINT, min_size=1, max_size=50))

@@ -19,18 +19,18 @@ from modelyard.domains.tracking.hot.points import (
     joined,
     pack_chunk,
     unpack_chunk,
-    unpack_segment,
+    unpack_segments,
 )
 from modelyard.domains.tracking.tables import Candidate, MetricChunk, MetricSegment
 from modelyard.platform.database import execute_counting
 from modelyard.platform.errors import Conflict
-from modelyard.platform.raw import Value, in_pieces, read_rows
+from modelyard.platform.raw import Value, read_rows
 
 # A running candidate is folded once it has this many segments or points; an ended one always.
 MANY_SEGMENTS = 256
 MANY_POINTS = 4096
 # What one fold takes at most, so that its transaction stays short and its memory small.
-MOST_SEGMENTS_AT_ONCE = 2000
+MOST_SEGMENTS_AT_ONCE = 8000
 MOST_POINTS_AT_ONCE = 100_000
 CHUNKS_AT_ONCE = 4
 
@@ -84,20 +84,18 @@ def write_fold(session: Session, fold: Fold) -> bool:
     """Put a prepared fold in the place of its segments; False when somebody else is folding, or the candidate is gone.
 
     Raises:
-        Conflict: somebody else has folded these segments.
+        Conflict: somebody else has folded these segments, or committed an earlier one late.
     """
     candidate_id = fold.candidate_id
     lock = select(Candidate.id).where(Candidate.id == candidate_id).with_for_update(skip_locked=True, key_share=True)
     if session.scalar(lock) is None:
         return False
-    deleted = 0
-    for piece in in_pieces(fold.segment_ids):
-        deleted += execute_counting(
-            session,
-            delete(MetricSegment).where(MetricSegment.candidate_id == candidate_id, MetricSegment.id.in_(piece)),
-        )
-    if deleted != len(fold.segment_ids):
-        raise Conflict("Somebody else has folded this candidate's metrics meanwhile.")
+    first, last = fold.segment_ids[0], fold.segment_ids[-1]
+    folded = delete(MetricSegment).where(
+        MetricSegment.candidate_id == candidate_id, MetricSegment.id >= first, MetricSegment.id <= last
+    )
+    if execute_counting(session, folded) != len(fold.segment_ids):
+        raise Conflict("Somebody else has folded this candidate's metrics meanwhile, or written between them.")
     connection = session.connection()
     for key_id, first in fold.replaced:
         connection.execute(
@@ -134,9 +132,7 @@ def _oldest_segments(session: Session, candidate_id: int) -> tuple[list[int], li
 
 def _by_key(payloads: list[bytes]) -> dict[int, Points]:
     """The points of all segments by key, in the order of arrival."""
-    unpacked = [unpack_segment(payload) for payload in payloads]
-    keys = np.concatenate([part for part, _ in unpacked])
-    points = joined([part for _, part in unpacked])
+    keys, points = unpack_segments(payloads)
     order = np.argsort(keys, kind="stable")
     found, starts = np.unique(keys[order], return_index=True)
     ends = [*starts[1:], len(order)]

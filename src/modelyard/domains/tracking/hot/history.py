@@ -7,7 +7,7 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from modelyard.domains.tracking.hot.points import Points, in_order, joined, unpack_chunk, unpack_segment
+from modelyard.domains.tracking.hot.points import Points, in_order, joined, points_of_key, unpack_chunk
 from modelyard.domains.tracking.tables import TrackingKey
 from modelyard.platform.raw import marks, read_rows
 
@@ -37,18 +37,12 @@ def series_by_key(session: Session, candidate_id: int, key_id: int) -> Points:
         (candidate_id, key_id),
     )
     parts = [unpack_chunk(bytes(payload), int(count)) for count, payload in chunks]  # type: ignore[arg-type]  # blob, integer
-    fresh: list[Points] = []
-    for (payload,) in read_rows(
+    segments = read_rows(
         session, "SELECT payload FROM metric_segments WHERE candidate_id = ? ORDER BY id", (candidate_id,)
-    ):
-        keys, points = unpack_segment(bytes(payload))  # type: ignore[arg-type]  # a blob
-        chosen = keys == key_id
-        if chosen.all():
-            fresh.append(points)
-        elif chosen.any():
-            fresh.append(Points(points.steps[chosen], points.timestamps_ms[chosen], points.values[chosen]))
+    )
+    fresh = points_of_key(key_id, [bytes(payload) for (payload,) in segments])  # type: ignore[arg-type]  # blobs
     # Folded chunks are in order and distinct among themselves; only fresh points ask for a sort.
-    return joined(parts) if not fresh else in_order(joined([*parts, *fresh]))
+    return joined(parts) if not len(fresh) else in_order(joined([*parts, fresh]))
 
 
 def metric_keys_of(session: Session, candidate_id: int) -> dict[str, int]:

@@ -5,6 +5,7 @@ milliseconds), values (float64); 28 bytes a point. A chunk has one key: steps an
 they are, each column with its bytes sorted by significance (the same byte of all numbers side by side), and zstd.
 """
 
+import itertools
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,14 +44,31 @@ def pack_segment(
     return struct.pack(f"<{count}I{count}q{count}q{count}d", *key_ids, *steps, *timestamps_ms, *values)
 
 
-def unpack_segment(payload: bytes) -> tuple[npt.NDArray[np.uint32], Points]:
-    """Key ids and the points beside them, in the order of arrival."""
-    count = len(payload) // POINT_BYTES
-    keys = np.frombuffer(payload, dtype="<u4", count=count)
-    steps = np.frombuffer(payload, dtype="<i8", count=count, offset=4 * count)
-    timestamps = np.frombuffer(payload, dtype="<i8", count=count, offset=12 * count)
-    values = np.frombuffer(payload, dtype="<f8", count=count, offset=20 * count)
-    return keys, Points(steps, timestamps, values)
+def unpack_segments(payloads: Sequence[bytes]) -> tuple[npt.NDArray[np.uint32], Points]:
+    """Key ids and the points beside them of many segments, in the order of arrival.
+
+    Segments of equal size that follow one another are unpacked at once: a training loop logs thousands of them, and
+    Python's part in each would cost more than its points.
+    """
+    keys: list[npt.NDArray[np.uint32]] = []
+    parts: list[Points] = []
+    for size_bytes, alike in itertools.groupby(payloads, key=len):
+        count = size_bytes // POINT_BYTES
+        rows = np.frombuffer(b"".join(alike), dtype=np.uint8).reshape(-1, size_bytes)
+        columns = (rows[:, 4 * count + n * COLUMN_BYTES * count :][:, : COLUMN_BYTES * count] for n in range(3))
+        steps, timestamps, values = (np.ascontiguousarray(column).ravel() for column in columns)
+        keys.append(np.ascontiguousarray(rows[:, : 4 * count]).ravel().view("<u4"))
+        parts.append(Points(steps.view("<i8"), timestamps.view("<i8"), values.view("<f8")))
+    return (np.concatenate(keys) if keys else np.empty(0, dtype=np.uint32)), joined(parts)
+
+
+def points_of_key(key_id: int, payloads: Sequence[bytes]) -> Points:
+    """The points of one series in these segments, in the order of arrival."""
+    keys, points = unpack_segments(payloads)
+    chosen = keys == key_id
+    if chosen.all():
+        return points
+    return Points(points.steps[chosen], points.timestamps_ms[chosen], points.values[chosen])
 
 
 def in_order(points: Points) -> Points:
