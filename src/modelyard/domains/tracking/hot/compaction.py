@@ -30,7 +30,7 @@ from modelyard.platform.raw import Value, read_rows
 MANY_SEGMENTS = 256
 MANY_POINTS = 4096
 # What one fold takes at most, so that its transaction stays short and its memory small.
-MOST_SEGMENTS_AT_ONCE = 8000
+MOST_SEGMENTS_AT_ONCE = 2000
 MOST_POINTS_AT_ONCE = 100_000
 CHUNKS_AT_ONCE = 4
 
