@@ -19,6 +19,7 @@ from modelyard.platform.errors import Invalid
 
 MOST_COLUMNS = 60
 MOST_CELL = 120
+MOST_CELLS_KNOWN = 4096
 STATUS_BADGES = {
     Status.SCHEDULED: ("neutral", "circle-dashed"),
     Status.RUNNING: ("running", "loader-circle"),
@@ -201,16 +202,32 @@ def groups_of(columns: Sequence[Column]) -> list[dict[str, object]]:
 def _metric_cell(row: CandidateRow, key: str, classes: str) -> str:
     for metric in row.metrics:
         if metric.key == key:
-            return f'<td class="{classes}" title="{exact(metric.value)}">{measure(metric.value)}</td>'
+            return _number_cell(metric.value, classes)
     return f'<td class="{classes} none"></td>'
+
+
+# The same table is asked for again and again: sorted, paged, refreshed while candidates arrive.
+@functools.lru_cache(maxsize=MOST_CELLS_KNOWN)
+def _number_cell(value: float, classes: str) -> str:
+    return f'<td class="{classes}" title="{exact(value)}">{measure(value)}</td>'
 
 
 def _text_cell(value: str | None, start: str) -> str:
     if value is None:
         return f'<td class="none{start}"></td>'
+    return _short_cell(value, start) if len(value) <= MOST_CELL else _cut_cell(value, start)
+
+
+@functools.lru_cache(maxsize=MOST_CELLS_KNOWN)
+def _short_cell(value: str, start: str) -> str:
     kind = "num" if _is_number(value) else "cut"
-    shown = escape(value if len(value) <= MOST_CELL else value[:MOST_CELL] + "…")
-    return f'<td class="{kind}{start}" title="{escape(value[:1000])}">{shown}</td>'
+    shown = escape(value)
+    return f'<td class="{kind}{start}" title="{shown}">{shown}</td>'
+
+
+def _cut_cell(value: str, start: str) -> str:
+    kind = "num" if _is_number(value) else "cut"
+    return f'<td class="{kind}{start}" title="{escape(value[:1000])}">{escape(value[:MOST_CELL])}…</td>'
 
 
 def _is_number(text: str) -> bool:

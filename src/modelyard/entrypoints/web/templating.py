@@ -1,5 +1,6 @@
 """The template environment: strict about missing names, escaping everything, with the filters of `formatting`."""
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def template_environment(assets: Assets) -> Environment:
     environment.globals.update(
         asset=assets.url,
         assets_built=lambda: assets.are_built,
-        icon=assets.icon,
+        icon=functools.cache(assets.icon),
         import_map=lambda: assets.import_map,
         integrity=assets.integrity,
         modules=MODULES,
