@@ -1,5 +1,6 @@
 """One candidate: what it shows, its curves, its files, and what a browser is given of them."""
 
+import httpx
 import pytest
 
 from modelyard.domains.tracking.hot.operations import CandidateInfo, LogData, MetricColumns
@@ -107,6 +108,52 @@ def test_files_are_uploaded_listed_and_shown(developer: Browser, candidate: str)
     answer = developer.get(str(picture["src"])).answer
     assert (answer.headers["content-type"], answer.content) == ("image/png", PNG)
     assert developer.get(f"{candidate}/artifacts/nothing").status == 404
+
+
+def log_model(live: LiveServer, world: World, made: CandidateInfo, files: dict[str, bytes]) -> str:
+    """Log a model named `model` as MLflow 3 does: its files lie under the logged model, not under the run."""
+    base, place = f"{live.tracking_uri(world.project_id)}/api/2.0", made.place
+    with httpx.Client(headers=world.developer.headers, trust_env=False) as client:
+        wanted = {"experiment_id": str(place.experiment_iid), "name": "model", "source_run_id": place.run_id}
+        answer = client.post(f"{base}/mlflow/logged-models", json=wanted)
+        model_id = str(answer.json()["model"]["info"]["model_id"])
+        folder = f"{base}/mlflow-artifacts/artifacts/{place.experiment_iid}/models/{model_id}/artifacts"
+        for path, content in files.items():
+            assert client.put(f"{folder}/{path}", content=content).status_code == 200
+    return model_id
+
+
+def test_a_logged_model_is_a_folder_among_the_files(
+    developer: Browser, live: LiveServer, world: World, candidate: str, made: CandidateInfo
+) -> None:
+    files = {"MLmodel": b"flavors: {}", "data/model.skops": bytes(2000)}
+    model_id = log_model(live, world, made, files)
+    put(developer, candidate, "notes.txt", b"hello")
+    page = developer.get(f"{candidate}/artifacts")
+    assert page.texts(".file-row-name") == ["model", "notes.txt"]
+    assert page.texts(".tab[aria-current]") == ["Artifacts 3"]
+    folder = f"{candidate}/artifacts/models/{model_id}"
+    opened = developer.get(folder)
+    assert opened.texts(".path-crumbs span") == ["artifacts", "model"]
+    assert opened.texts(".file-row-name") == ["Up to artifacts", "MLmodel", "data"]
+    assert not opened.soup.select("my-upload")
+    shown = developer.get(f"{folder}/data/model.skops")
+    assert shown.texts(".path-crumbs span") == ["artifacts", "model", "data"]
+    assert "model/data/model.skops" in shown.copies
+    download = str(shown.soup.select_one(".card-head a[download]")["href"])  # type: ignore[index]  # the button is there
+    assert developer.get(download).answer.content == files["data/model.skops"]
+    assert developer.get(f"{folder}/nothing").status == 404
+    assert "in 3 files" in " ".join(developer.get(candidate).texts(".meta dd"))
+
+
+def test_a_logged_model_is_found_at_its_own_candidate_only(
+    developer: Browser, live: LiveServer, world: World, candidate: str, made: CandidateInfo, log: Log
+) -> None:
+    model_id = log_model(live, world, made, {"MLmodel": b"flavors: {}"})
+    other = f"/{world.project_path}/-/ml/candidates/{log('other').place.iid}"
+    for path in (f"artifacts/models/{model_id}", f"files/models/{model_id}/MLmodel"):
+        assert developer.get(f"{candidate}/{path}").status == 200
+        assert developer.get(f"{other}/{path}").status == 404
 
 
 def test_what_users_uploaded_never_runs(developer: Browser, candidate: str) -> None:

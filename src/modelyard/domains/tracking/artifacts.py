@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from modelyard.domains.accounts.actor import Actor
@@ -38,6 +39,7 @@ from modelyard.domains.packages.uploads import (
     parts_to_join,
 )
 from modelyard.domains.tracking.places import find_candidate_place, find_logged_model_place
+from modelyard.domains.tracking.tables import LoggedModel
 from modelyard.platform.errors import Invalid, NotFound
 from modelyard.platform.storage.blobs import StoredPart
 from modelyard.platform.storage.digests import StoredBlob
@@ -85,6 +87,16 @@ class Listing:
     path: str
     experiment_iid: int
     entries: list[FolderEntry]
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A logged model that a candidate made, with how many files and bytes it has."""
+
+    model_id: str
+    name: str
+    size_bytes: int
+    files: int
 
 
 def candidate_package(iid: int) -> PackageName:
@@ -157,6 +169,32 @@ def _own_entries(session: Session, package: Package, path: str, entries: Sequenc
             size_bytes, files = sum(one.size_bytes for one in own), sum(one.files for one in own)
             shown.append(FolderEntry(MODELS, True, size_bytes, files, max(one.changed_at for one in own)))
     return shown
+
+
+def model_folders(session: Session, actor: Actor, project: Project, run_id: str) -> list[ModelFolder]:
+    """The logged models of a candidate that have files, by name; deleted ones are left out.
+
+    Raises:
+        NotFound, Forbidden
+    """
+    folder = _folder(session, actor, project, ArtifactPath(run_id=run_id), Ability.READ_TRACKING)
+    package = find_package(session, project.id, folder.package)
+    if package is None:
+        return []
+    entries = {
+        entry.name: entry
+        for entry in folder_entries(session, package.id, MODELS)
+        if entry.is_folder and MODEL_ID.fullmatch(entry.name)
+    }
+    if not entries:
+        return []
+    chosen = select(LoggedModel.model_id, LoggedModel.name).where(
+        LoggedModel.project_id == project.id, LoggedModel.model_id.in_(entries), LoggedModel.deleted_ms.is_(None)
+    )
+    return [
+        ModelFolder(model_id, name, entries[model_id].size_bytes, entries[model_id].files)
+        for model_id, name in session.execute(chosen.order_by(LoggedModel.name, LoggedModel.id))
+    ]
 
 
 def get_artifact(session: Session, actor: Actor, project: Project, artifact: ArtifactPath) -> StoredFile:

@@ -1,7 +1,12 @@
-"""The files of a candidate: a folder and the preview of one of its files, downloads, and uploads."""
+"""The files of a candidate: a folder and the preview of one of its files, downloads, and uploads.
+
+The files of a logged model are shown as a folder with the model's name; its address is where they lie in the package.
+"""
 
 import asyncio
-from dataclasses import dataclass
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import quote
 
@@ -12,10 +17,13 @@ from modelyard.domains.namespaces.access import Ability
 from modelyard.domains.namespaces.projects import get_project
 from modelyard.domains.packages.contents import FolderEntry, StoredFile
 from modelyard.domains.tracking.artifacts import (
+    MODELS,
     ArtifactPath,
+    ModelFolder,
     check_artifact_upload,
     get_artifact,
     list_artifacts,
+    model_folders,
     put_artifact,
 )
 from modelyard.domains.tracking.numbered import read_numbered_candidate
@@ -41,6 +49,7 @@ _ICONS = {
     "archive": (".zip", ".gz", ".tar", ".tgz", ".zst", ".bz2", ".xz"),
     "text": (".txt", ".md", ".log", ".rst"),
 }
+_OF_MODEL = re.compile(rf"{MODELS}/(?P<model_id>m-[0-9a-f]{{32}})(?:/(?P<path>.*))?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +60,7 @@ class Entry:
     url: str
     icon: str
     size_bytes: int
-    is_open: bool
+    is_open: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,43 +102,76 @@ def _find(
     session: Session, actor: Actor, opened: OpenedCandidate, path: str
 ) -> tuple[StoredFile | None, list[FolderEntry]]:
     """What a path is: a file with its folder's entries, or a folder's entries."""
-    run_id = opened.row.run_id
+    wanted = _artifact(path, opened.row.run_id, opened.models)
     file = None
-    if path:
+    if wanted.path:
         try:
-            file = get_artifact(session, actor, opened.project, ArtifactPath(path, run_id))
+            file = get_artifact(session, actor, opened.project, wanted)
         except (Invalid, NotFound):
             file = None
-    folder = path.rpartition("/")[0] if file is not None else path
-    entries = list_artifacts(session, actor, opened.project, ArtifactPath(folder, run_id)).entries
+    folder = replace(wanted, path=wanted.path.rpartition("/")[0]) if file is not None else wanted
+    entries = list_artifacts(session, actor, opened.project, folder).entries
     if path and file is None and not entries:
         raise NotFound(f"This candidate has no file {path}.")
     return file, entries
 
 
+def _artifact(path: str, run_id: str, models: Sequence[ModelFolder]) -> ArtifactPath:
+    """What the address of a file or folder means: one of the candidate's own, or of a logged model of it."""
+    found = _OF_MODEL.fullmatch(path)
+    if found is None:
+        return ArtifactPath(path, run_id)
+    if found["model_id"] not in {model.model_id for model in models}:
+        raise NotFound(f"This candidate has no logged model {found['model_id']}.")
+    return ArtifactPath(found["path"] or "", model_id=found["model_id"])
+
+
 def _browser(
     visit: Visit, opened: OpenedCandidate, folder: str, entries: list[FolderEntry], file: StoredFile | None
 ) -> dict[str, object]:
-    parts = folder.split("/") if folder else []
     root = f"{opened.url}/artifacts"
-    ways = [root, *(f"{root}/{_quoted('/'.join(parts[: depth + 1]))}" for depth in range(len(parts)))]
-    labels = ["artifacts", *parts]
-    crumbs = [
-        Crumb(label, "" if way == ways[-1] and file is None else way) for label, way in zip(labels, ways, strict=True)
-    ]
-    place = parts[-1] if parts else f"candidate {opened.row.iid}"
+    steps = _way(folder, opened.models)
+    crumbs = [Crumb("artifacts", root), *(Crumb(label, f"{root}/{_quoted(path)}") for label, path in steps)]
+    above = crumbs[-2] if steps else Crumb("", "")
+    if file is None:
+        crumbs[-1] = replace(crumbs[-1], url="")
     below = f"{_quoted(folder)}/" if folder else ""
+    models = [] if folder else [_model_entry(model, root, opened.models) for model in opened.models]
     return {
         "is_empty": not opened.file_count and not folder,
         "crumbs": crumbs,
-        "up_url": ways[-2] if parts else "",
-        "up_label": labels[-2] if parts else "",
-        "entries": [_entry(entry, root, below, file) for entry in entries],
+        "up_url": above.url,
+        "up_label": above.label,
+        "entries": [*models, *(_entry(entry, root, below, file) for entry in entries)],
         "file": _shown(visit, opened, file) if file is not None else None,
         "summary": f"{quantity(opened.file_count, 'file')}, {size(opened.size_bytes)}.",
-        "upload_url": f"{opened.url}/files/{below}",
-        "place_label": place,
+        "upload_url": "" if _OF_MODEL.fullmatch(folder) else f"{opened.url}/files/{below}",
+        "place_label": steps[-1][0] if steps else f"candidate {opened.row.iid}",
     }
+
+
+def _way(folder: str, models: Sequence[ModelFolder]) -> list[tuple[str, str]]:
+    """The folders on the way to one, which is the last: what each is called, and its path."""
+    found = _OF_MODEL.fullmatch(folder)
+    steps: list[tuple[str, str]] = []
+    rest = folder
+    if found is not None:
+        model = next(model for model in models if model.model_id == found["model_id"])
+        steps.append((_label(model, models), f"{MODELS}/{model.model_id}"))
+        rest = found["path"] or ""
+    for part in rest.split("/") if rest else ():
+        steps.append((part, f"{steps[-1][1]}/{part}" if steps else part))
+    return steps
+
+
+def _label(model: ModelFolder, models: Sequence[ModelFolder]) -> str:
+    """The name of a logged model, with its id where another one has the same."""
+    is_unique = sum(other.name == model.name for other in models) == 1
+    return model.name if is_unique else f"{model.name} ({model.model_id[:10]}…)"
+
+
+def _model_entry(model: ModelFolder, root: str, models: Sequence[ModelFolder]) -> Entry:
+    return Entry(_label(model, models), f"{root}/{MODELS}/{model.model_id}", "box", model.size_bytes)
 
 
 def _entry(entry: FolderEntry, root: str, below: str, file: StoredFile | None) -> Entry:
@@ -149,7 +191,7 @@ def _shown(visit: Visit, opened: OpenedCandidate, file: StoredFile) -> dict[str,
     facts: dict[str, str | int | datetime] = {
         "name": name,
         "icon": _icon(name),
-        "path": file.path,
+        "path": "/".join(label for label, _ in _way(file.path, opened.models)),
         "size_bytes": file.size_bytes,
         "sha256": file.sha256,
         "created_at": file.created_at,
@@ -190,7 +232,9 @@ def show_picture(visit: Visit) -> Response:
 def _file(visit: Visit, session: Session, actor: Actor) -> StoredFile:
     project = get_project(session, actor, visit.variable("project"))
     row = read_numbered_candidate(session, actor, project, visit.number("candidate"), wanted=HEADING)
-    return get_artifact(session, actor, project, ArtifactPath(visit.variable("path"), row.run_id))
+    path = visit.variable("path")
+    models = model_folders(session, actor, project, row.run_id) if _OF_MODEL.fullmatch(path) else []
+    return get_artifact(session, actor, project, _artifact(path, row.run_id, models))
 
 
 async def upload(visit: Visit) -> Response:

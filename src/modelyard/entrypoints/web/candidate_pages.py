@@ -8,7 +8,7 @@ from modelyard.domains.accounts.actor import Actor
 from modelyard.domains.namespaces.access import Ability, Standing, check
 from modelyard.domains.namespaces.projects import get_project
 from modelyard.domains.namespaces.tables import Project
-from modelyard.domains.tracking.artifacts import ArtifactPath, list_artifacts
+from modelyard.domains.tracking.artifacts import ArtifactPath, ModelFolder, list_artifacts, model_folders
 from modelyard.domains.tracking.candidate_rows import EVERYTHING, CandidateRow, Wanted
 from modelyard.domains.tracking.experiment_search import ExperimentRow, read_experiment
 from modelyard.domains.tracking.hot.operations import Status
@@ -37,6 +37,7 @@ class OpenedCandidate:
     where: Where
     standing: Standing
     neighbours: dict[str, str]
+    models: list[ModelFolder]
     size_bytes: int
     file_count: int
 
@@ -115,6 +116,7 @@ def open_candidate(
     row = read_numbered_candidate(session, actor, project, visit.number("candidate"), wanted=wanted)
     experiment = read_experiment(session, actor, project, row.experiment_iid)
     files = list_artifacts(session, actor, project, ArtifactPath(run_id=row.run_id)).entries
+    models = model_folders(session, actor, project, row.run_id)
     base = project_url(project)
     name = f"Candidate {row.iid}"
     way = (
@@ -137,6 +139,7 @@ def open_candidate(
             "previous_url": f"{base}{CANDIDATES}/{beside.previous_iid}" if beside.previous_iid is not None else "",
             "next_url": f"{base}{CANDIDATES}/{beside.next_iid}" if beside.next_iid is not None else "",
         },
-        sum(entry.size_bytes for entry in files),
-        sum(entry.files for entry in files),
+        models,
+        sum(held.size_bytes for held in (*files, *models)),
+        sum(held.files for held in (*files, *models)),
     )

@@ -11,7 +11,7 @@ from modelyard.domains.accounts.actor import Actor
 from modelyard.domains.namespaces.access import Ability
 from modelyard.domains.namespaces.projects import get_project
 from modelyard.domains.packages.registry import PackageFilter, search_packages
-from modelyard.domains.tracking.artifacts import candidate_package
+from modelyard.domains.tracking.artifacts import MODELS, candidate_package
 from modelyard.domains.tracking.candidate_rows import CandidateRow, DatasetInput, LatestValue
 from modelyard.domains.tracking.candidate_search import CandidateQuery, count_candidates
 from modelyard.domains.tracking.candidates import delete_candidate, get_candidate, restore_candidate
@@ -112,7 +112,7 @@ def _shown(session: Session, actor: Actor, opened: OpenedCandidate) -> dict[str,
             "duration": opened.elapsed,
             "source": _source(row),
             "datasets": [_dataset(dataset) for dataset in row.dataset_inputs],
-            "models": [output.model_id for output in row.model_outputs],
+            "models": _models(opened),
             "size_bytes": opened.size_bytes,
             "file_count": opened.file_count,
             "artifact_uri": candidate_location(row.experiment_iid, row.run_id),
@@ -138,6 +138,20 @@ def _package(session: Session, actor: Actor, opened: OpenedCandidate) -> dict[st
         found = [it for it in search_packages(session, actor, opened.project, wanted)[0] if it.name == name]
     url = f"{project_url(opened.project)}{PACKAGES}/{found[0].id}" if found else ""
     return {"package_name": name, "package_url": url}
+
+
+def _models(opened: OpenedCandidate) -> list[dict[str, str]]:
+    """The logged models that came out of it; those with files are opened there."""
+    folders = {folder.model_id: folder for folder in opened.models}
+    numbered = enumerate((output.model_id for output in opened.row.model_outputs), start=1)
+    return [
+        {
+            "model_id": model_id,
+            "name": folders[model_id].name if model_id in folders else f"Model {number}",
+            "url": f"{opened.url}/artifacts/{MODELS}/{model_id}" if model_id in folders else "",
+        }
+        for number, model_id in numbered
+    ]
 
 
 def _parent(opened: OpenedCandidate, iid: int) -> dict[str, str]:
