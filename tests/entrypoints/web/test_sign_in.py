@@ -3,12 +3,15 @@
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import update
 
 from modelyard.domains.accounts.actor import SYSTEM
 from modelyard.domains.accounts.passwords import hash_password
 from modelyard.domains.accounts.sign_in import first_administrator_link
+from modelyard.domains.accounts.tables import OneTimeLink
 from modelyard.domains.accounts.users import create_user
 from modelyard.domains.namespaces.groups import create_personal_namespace
+from modelyard.platform.clock import now
 from tests.conftest import LiveServer
 from tests.entrypoints.web.browser import COOKIE, Browser, Page
 from tests.entrypoints.web.conftest import Browse
@@ -99,13 +102,26 @@ def test_the_first_administrator_comes_in_once(serve: Callable[[], LiveServer]) 
     assert (weak.status, weak.texts(".error-summary")) == (422, ["A password needs at least 12 characters."])
     assert browser.post(path, {**fields, "password": PASSWORD}, page=path).location == "/"
     assert browser.get("/").texts("h1") == ["Your projects"]
-    used = browser.get(path)
-    assert used.status == 404
-    assert "no longer valid" in used.text
+    stranger = Browser(live.url, live.installation)
+    for used in (browser.get(path), stranger.get(path)):
+        assert used.status == 410
+        assert used.texts("h1") == ["This sign-up link opens nothing"]
+        assert "This server has an administrator already" in used.text
+    late = stranger.post(path, {**fields, "username": "late", "password": PASSWORD}, page="/users/sign_in")
+    assert "This server has an administrator already" in late.text
     browser.close()
+    stranger.close()
 
 
-def test_a_link_that_was_made_up_opens_nothing(browse: Browse) -> None:
-    page = browse().get("/-/first_administrator?token=myd_lnk_made_up")
-    assert page.status == 404
-    assert "no longer valid" in page.text
+def test_a_link_that_is_too_old_or_made_up_says_how_to_get_another(serve: Callable[[], LiveServer]) -> None:
+    live = serve()
+    with live.installation.database.write() as session:
+        secret = first_administrator_link(session, live.installation.key)
+        session.execute(update(OneTimeLink).values(expires_at=now()))
+    stranger = Browser(live.url, live.installation)
+    for token in (secret, "myd_lnk_made_up"):
+        page = stranger.get(f"/-/first_administrator?token={token}")
+        assert page.status == 410
+        assert "modelyard admin sign-up-link" in page.text
+        assert not page.soup.select("form")
+    stranger.close()

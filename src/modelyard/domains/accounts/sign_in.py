@@ -124,12 +124,16 @@ def check_first_administrator_link(session: Session, key: ServerKey, secret: str
     """The unused, unexpired link behind `secret`.
 
     Raises:
+        Conflict: there is an administrator, so that no link is good any more.
         NotFound: with the way to a new one.
     """
+    if has_administrator(session):
+        raise Conflict("This server has an administrator already. Sign in, or ask them for an account.")
     link = session.get(OneTimeLink, key.digest(secret, purpose=LINK_PURPOSE))
     if link is None or link.used_at is not None or link.expires_at <= now() or link.purpose != FIRST_ADMINISTRATOR:
         raise NotFound(
-            "This sign-up link is no longer valid. Restart the server, or run `modelyard admin sign-up-link`."
+            f"This sign-up link is not valid, or no longer: links work once, for {LINK_LIVES.seconds // 60} minutes."
+            " Restart the server, or run `modelyard admin sign-up-link` there; both print a new one."
         )
     return link
 
@@ -152,8 +156,6 @@ def sign_up_first_administrator(
         Invalid: the name or address.
     """
     link = check_first_administrator_link(session, key, secret)
-    if has_administrator(session):
-        raise Conflict("This server has an administrator already. Ask them for an account.")
     link.used_at = now()
     return create_user(
         session, SYSTEM, username=username, name=name, email=email, password=password, is_administrator=True

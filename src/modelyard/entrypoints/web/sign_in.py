@@ -20,7 +20,7 @@ from modelyard.entrypoints.web.routing import Pages
 from modelyard.entrypoints.web.security import local_path
 from modelyard.entrypoints.web.throttle import SignInThrottle
 from modelyard.entrypoints.web.visit import VISITOR_COOKIE, Visit, Where
-from modelyard.platform.errors import Conflict, Invalid, ModelyardError
+from modelyard.platform.errors import Conflict, Invalid, ModelyardError, NotFound
 
 SIGN_UP_PATH = "/-/first_administrator"
 
@@ -70,17 +70,15 @@ def sign_out(visit: Visit) -> Response:
 
 
 def show_sign_up(visit: Visit) -> Response:
-    with visit.installation.database.read() as session:
-        check_first_administrator_link(session, visit.installation.key, visit.query("token"))
-    return _sign_up_page(visit, FormState(), visit.query("token"))
+    return _refused_link(visit) or _sign_up_page(visit, FormState(), visit.query("token"))
 
 
 def sign_up(visit: Visit) -> Response:
     """Make the administrator that the link stands for, with a place of their own, and sign them in."""
     key, secret, username = visit.installation.key, visit.query("token"), visit.field("username")
+    if refused_link := _refused_link(visit):
+        return refused_link
     try:
-        with visit.installation.database.read() as session:
-            check_first_administrator_link(session, key, secret)
         password = hash_password(visit.field("password"), username=username)
         with visit.installation.database.write() as session:
             user = sign_up_first_administrator(
@@ -114,6 +112,22 @@ def _sign_up_page(visit: Visit, form: FormState, secret: str, status: int = 200)
         action=f"{SIGN_UP_PATH}?token={secret}",
         least_password_length=LEAST_CHARACTERS,
     )
+
+
+def _refused_link(visit: Visit) -> Response | None:
+    """Whoever comes with an old link is told why it opens nothing, signed in or not; None for a good one."""
+    try:
+        with visit.installation.database.read() as session:
+            check_first_administrator_link(session, visit.installation.key, visit.query("token"))
+    except (Conflict, NotFound) as refused:
+        return visit.page(
+            "sign_in/refused_link.html",
+            Where(("Sign-up link",)),
+            status=410,
+            sentence=refused.message,
+            may_sign_in=isinstance(refused, Conflict),
+        )
+    return None
 
 
 def _with_session(visit: Visit, response: Response, signed_in: SignedIn, *, remember: bool) -> Response:
