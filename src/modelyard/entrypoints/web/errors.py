@@ -47,9 +47,7 @@ _FAULTS: tuple[tuple[type[ModelyardError], Fault], ...] = (
     (Busy, Fault(429, "The server is busy", "Nothing was changed.")),
     (Unavailable, Fault(503, "A part of the server is away", "Look before you try again: it may have been done.")),
 )
-_CRASH = Fault(
-    500, "The server could not do this", "Nothing of this request was kept. Its operator finds it in the log."
-)
+_CRASH = Fault(500, "The server could not do this", "Nothing of this request was kept.")
 
 
 def status_of(error: ModelyardError) -> int:
@@ -69,8 +67,9 @@ def answer_error(visit: Visit, error: ModelyardError) -> Response:
 
 
 def answer_crash(visit: Visit, request_id: str) -> Response:
-    """What the person sees when we failed them."""
-    return _show(visit, _CRASH, f"Something failed on our side. Tell the operator the number {request_id}.")
+    """What the person sees when we failed them; the lines of the log that say why carry the same number."""
+    sentence = f"Something failed on our side. An administrator finds it in the server's log as request {request_id}."
+    return _show(visit, _CRASH, sentence)
 
 
 def wants_page(visit: Visit) -> bool:

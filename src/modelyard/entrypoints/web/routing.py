@@ -5,9 +5,9 @@ Every page declares its policy; one that does not cannot be mounted.
 
 import asyncio
 import contextlib
+import contextvars
 import functools
 import logging
-import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -26,6 +26,7 @@ from modelyard.entrypoints.web.static import StaticFiles
 from modelyard.entrypoints.web.templating import template_environment
 from modelyard.entrypoints.web.visit import Visit
 from modelyard.platform.errors import ModelyardError, NotFound, TooLarge
+from modelyard.platform.telemetry import Facts, current_facts
 
 Handler = Callable[[Visit], Response]
 StreamHandler = Callable[[Visit], Awaitable[Response]]
@@ -107,9 +108,9 @@ class _Edge:
             except ClientDisconnect:
                 raise
             except Exception:  # edge: a page that fails is answered, and the log says why
-                request_id = secrets.token_hex(6)
-                log.exception("page failed", extra={"request_id": request_id, "path": visit.path})
-                return await self._on_thread(functools.partial(answer_crash, request_id=request_id), visit)
+                facts = current_facts() or Facts()
+                log.exception("The page %s failed.", visit.path, extra={"facts": facts})
+                return await self._on_thread(functools.partial(answer_crash, request_id=facts.request_id), visit)
 
         return answer
 
@@ -132,7 +133,9 @@ class _Edge:
 
     async def _on_thread(self, handler: Handler | None, visit: Visit) -> Response:
         assert handler is not None  # noqa: S101  # a page has a handler or a stream
-        return await asyncio.get_running_loop().run_in_executor(self._installation.pool, handler, visit)
+        # The context goes along, so that the log knows there too for which request a line was written.
+        run = contextvars.copy_context().run
+        return await asyncio.get_running_loop().run_in_executor(self._installation.pool, run, handler, visit)
 
 
 def _shown(visit: Visit, error: ModelyardError) -> Response:
