@@ -5,7 +5,7 @@ from bs4 import BeautifulSoup
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelyard.platform.markdown import safe_html
+from modelyard.platform.markdown import CUT, MOST_CHARACTERS, MOST_MARKUP, safe_html
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -42,3 +42,31 @@ def test_tables_and_links_are_kept() -> None:
 @given(st.text())
 def test_any_text_can_be_shown(text: str) -> None:
     assert "<script" not in safe_html(text).lower()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A sentence of a very long report.\n\n" * 5_000,
+        "# Before\n\n" + "[a][b]" * 4_000 + "\n\n[b]: https://a.example/" + "x" * 30_000,
+        "# Before\n\n" + "|a" * 2_000 + "|\n" + "|-" * 2_000 + "|\n" + "|\n" * 5_000,
+    ],
+    ids=["long", "one address a thousand times", "a ragged table"],
+)
+def test_what_is_too_long_is_cut_between_blocks(text: str) -> None:
+    html = safe_html(text)
+    assert html.endswith(CUT)
+    assert len(html) < 2 * MOST_MARKUP
+    assert html.startswith(("<h2>Before</h2>", "<p>A sentence"))
+
+
+def test_the_longest_text_that_is_shown_whole() -> None:
+    text = "word " * (MOST_CHARACTERS // 5)
+    assert CUT not in safe_html(text)
+    assert safe_html(text + text).endswith(CUT)
+
+
+def test_a_block_that_makes_too_much_markup_is_shown_as_it_was_written() -> None:
+    html = safe_html("- <\n" * 16_000)
+    assert html.startswith("<pre><code>- &lt;\n- &lt;")
+    assert CUT not in html

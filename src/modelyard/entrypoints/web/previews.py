@@ -85,7 +85,7 @@ def _preview_of_text(path: str, text: str, *, is_whole: bool) -> Preview:
     if suffix in _TABLES:
         return _table_of(text, _TABLES[suffix], is_whole=is_whole)
     if suffix in _MARKDOWN:
-        return Preview("markdown", "Markdown", note, html=Markup(safe_html(text)))  # noqa: S704  # sanitised
+        return Preview("markdown", "Markdown", html=Markup(safe_html(text)))  # noqa: S704  # sanitised
     if suffix == ".json" and is_whole:
         return _json(path, text)
     return _lines(path, text, note)
