@@ -1,5 +1,6 @@
 """Home, groups, projects, members, access tokens and settings, as people use them."""
 
+import httpx
 import pytest
 
 from modelyard.domains.accounts.actor import SYSTEM
@@ -73,6 +74,27 @@ def test_a_person_has_a_place_of_their_own(developer: Browser) -> None:
     made = developer.post("/projects", {"name": "Notes", "path": "", "group": "", "visibility": "private"})
     assert made.location == "/developer/notes"
     assert "Notes" in developer.get("/developer").texts(".card-list-text a")
+
+
+def test_the_place_of_a_person_is_known_to_people_only(browse: Browse, live: LiveServer, world: World) -> None:
+    assert browse(world.stranger).get("/developer").texts("h1") == ["developer"]
+    stranger = browse()
+    assert stranger.get("/developer").location == "/users/sign_in?next=%2Fdeveloper"
+    assert stranger.get("/nobody-at-all").location == "/users/sign_in?next=%2Fnobody-at-all"
+    json = {"Accept": "application/json"}
+    known, missing = stranger.get("/developer", **json).answer, stranger.get("/nobody-at-all", **json).answer
+    assert (known.status_code, known.text) == (missing.status_code, missing.text) == (404, missing.text)
+    api = f"{live.url}/api/v4"
+    for path in ("projects?search=developer", "groups/developer", "groups?search=developer"):
+        answer = httpx.get(f"{api}/{path}", trust_env=False)
+        assert "developer" not in answer.text, path
+
+
+def test_places_of_people_cannot_be_counted_through(browse: Browse, world: World) -> None:
+    curious = browse(world.stranger)
+    pages = {curious.get(f"/{number}").text for number in range(1, 12)}
+    assert len(pages) == 1
+    assert "There is nothing here that you can see" in pages.pop()
 
 
 def test_the_checklist_ticks_itself(browse: Browse, live: LiveServer, world: World, log: Log) -> None:

@@ -80,7 +80,7 @@ def create_group(
 
 
 def create_personal_namespace(session: Session, actor: Actor, user: User) -> Namespace:  # noqa: ARG001  # (session, actor, …) is the form
-    """Make the place of a new person, where their own projects live.
+    """Make the place of a new person, where their own projects live. Strangers do not learn of it.
 
     Raises:
         Invalid, Conflict: their user name is reserved or taken by a group.
@@ -92,7 +92,7 @@ def create_personal_namespace(session: Session, actor: Actor, user: User) -> Nam
         path=checked_path(user.username, at_top=True),
         parent=None,
         description="",
-        visibility="public",
+        visibility="internal",
         owner_id=user.id,
     )
     session.add(

@@ -8,7 +8,7 @@ from modelyard.domains.accounts.actor import Actor
 from modelyard.domains.accounts.tokens import personal_tokens_of
 from modelyard.domains.accounts.users import get_user
 from modelyard.domains.namespaces.access import Ability, Role, Standing
-from modelyard.domains.namespaces.groups import get_group, get_namespace, personal_namespace
+from modelyard.domains.namespaces.groups import MISSING, get_group, get_namespace, personal_namespace
 from modelyard.domains.namespaces.members import members_of
 from modelyard.domains.namespaces.place_tokens import place_tokens_of
 from modelyard.domains.namespaces.projects import create_project, get_project
@@ -89,6 +89,8 @@ def show_place(visit: Visit) -> Response:
 
 
 def _show_namespace(visit: Visit, session: Session, actor: Actor, path: str) -> Response:
+    if path.isdecimal():
+        raise NotFound(MISSING)  # places are not to be counted through
     namespace = get_namespace(session, actor, path)
     if namespace.kind == "group":
         return visit.go(namespace_url(namespace))
