@@ -14,22 +14,13 @@ _FONTS = "@fontsource-variable"
 VENDOR = {
     "fonts/inter-latin.woff2": f"{_FONTS}/inter/files/inter-latin-wght-normal.woff2",
     "fonts/jetbrains-mono-latin.woff2": f"{_FONTS}/jetbrains-mono/files/jetbrains-mono-latin-wght-normal.woff2",
-    "vendor/dagre.js": "@dagrejs/dagre/dist/dagre.esm.js",
     "vendor/htmx.js": "htmx.org/dist/htmx.esm.min.js",
-    "vendor/hx-csp.js": "htmx.org/dist/ext/hx-csp.min.js",
-    "vendor/hx-preload.js": "htmx.org/dist/ext/hx-preload.min.js",
-    "vendor/hx-sse.js": "htmx.org/dist/ext/hx-sse.min.js",
-    "vendor/uplot.css": "uplot/dist/uPlot.min.css",
     "vendor/uplot.js": "uplot/dist/uPlot.esm.js",
 }
 
 # What a module writes after `from` -> logical name. Our own modules are added as "modelyard/<path under js>".
 VENDOR_IMPORTS = {
-    "@dagrejs/dagre": "vendor/dagre.js",
     "htmx.org": "vendor/htmx.js",
-    "htmx.org/hx-csp": "vendor/hx-csp.js",
-    "htmx.org/hx-preload": "vendor/hx-preload.js",
-    "htmx.org/hx-sse": "vendor/hx-sse.js",
     "uplot": "vendor/uplot.js",
 }
 

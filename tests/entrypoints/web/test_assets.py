@@ -12,6 +12,7 @@ from modelyard.entrypoints.web.assets import MODULES, Assets, load_assets
 from modelyard.entrypoints.web.chrome import FormState, Shell
 from modelyard.entrypoints.web.static import StaticFiles
 from modelyard.entrypoints.web.templating import TEMPLATES, template_environment
+from tools.assets.sources import VENDOR, VENDOR_IMPORTS
 
 SOURCES = TEMPLATES.parent / "static" / "src"
 
@@ -73,7 +74,7 @@ def test_without_a_build_pages_say_what_to_run() -> None:
     assert "importmap" not in html
 
 
-def test_every_icon_in_use_is_in_the_sprite() -> None:
+def test_the_sprite_has_the_icons_in_use_and_no_others() -> None:
     listed = {line.strip() for line in (SOURCES / "icons.txt").read_text().splitlines() if not line.startswith("#")}
     code = "\n".join(
         path.read_text()
@@ -82,8 +83,18 @@ def test_every_icon_in_use_is_in_the_sprite() -> None:
     )
     used = set(re.findall(r'\bicon(?:_name)?(?:\(|=)"([a-z0-9-]+)"', code)) - {"icon"}
     assert used <= listed
+    assert {name for name in listed if f'"{name}"' not in code and not name.startswith("file-")} == set()
 
 
 def test_modules_that_are_loaded_ahead_exist() -> None:
     own = {name for name in MODULES if name.startswith("js/")}
     assert own <= {path.relative_to(SOURCES).as_posix() for path in SOURCES.rglob("*.js")}
+
+
+def test_nothing_is_vendored_that_no_page_loads() -> None:
+    modules = "\n".join(path.read_text() for path in (SOURCES / "js").rglob("*.js"))
+    styles = "\n".join(path.read_text() for path in (SOURCES / "css").glob("*.css"))
+    imported = set(re.findall(r'\bfrom "([^"]+)"|\bimport\("([^"]+)"\)', modules))
+    names = {VENDOR_IMPORTS.get(name) for pair in imported for name in pair}
+    unused = {name for name in VENDOR if name not in names and name.rpartition("/")[2] not in styles}
+    assert unused == set()
