@@ -1,11 +1,16 @@
 """An open page hears of changes by server-sent events."""
 
-from collections.abc import Iterator
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
 
 import httpx
 import msgspec
+import pytest
 
 from modelyard.domains.tracking.hot.operations import LogData, MetricColumns, Status, UpdateCandidate
+from modelyard.domains.tracking.news import news_of_experiment, version_of_experiment
+from modelyard.entrypoints.web.following import MOST_STREAMS
 from modelyard.platform.clock import now_ms
 from tests.conftest import LiveServer, World
 from tests.entrypoints.web.browser import Browser
@@ -69,3 +74,37 @@ def test_streams_are_for_those_who_may_see(browse: Browse, world: World, experim
     for browser in (browse(), browse(world.stranger)):
         assert browser.get(path, Accept="text/event-stream").status in {401, 404}
     assert browse(world.guest).get(f"{experiment}/live?since=x", Accept="text/event-stream").status == 422
+
+
+def test_fifty_open_pages_ask_the_database_once_a_second(
+    developer: Browser, experiment: str, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log("before")
+    path = f"{experiment}/live?since={version_of(developer, experiment)}"
+    polls, looks = Calls(version_of_experiment), Calls(news_of_experiment)
+    with contextlib.ExitStack() as pages:
+        answers = [pages.enter_context(developer.client.stream("GET", path, timeout=20)) for _ in range(MOST_STREAMS)]
+        assert {answer.status_code for answer in answers} == {200}
+        assert developer.get(path, Accept="text/event-stream").status == 429
+        monkeypatch.setattr("modelyard.entrypoints.web.live.version_of_experiment", polls)
+        monkeypatch.setattr("modelyard.entrypoints.web.live.news_of_experiment", looks)
+        assert polls.enough.wait(10)
+        assert looks.number == 0
+        log("after", is_finished=False)
+        assert [next(events(answer))[2]["created"] for answer in answers] == [1] * MOST_STREAMS
+        assert polls.number < 10
+    with developer.client.stream("GET", path, timeout=20) as answer:
+        assert answer.status_code == 200
+
+
+class Calls:
+    """A function that counts how often it is called; `enough` is three times."""
+
+    def __init__(self, function: Callable[..., object]) -> None:
+        self.number, self.enough, self._function = 0, threading.Event(), function
+
+    def __call__(self, *arguments: object) -> object:
+        self.number += 1
+        if self.number >= 3:
+            self.enough.set()
+        return self._function(*arguments)

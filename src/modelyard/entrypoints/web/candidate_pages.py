@@ -140,6 +140,6 @@ def open_candidate(
             "next_url": f"{base}{CANDIDATES}/{beside.next_iid}" if beside.next_iid is not None else "",
         },
         models,
-        sum(held.size_bytes for held in (*files, *models)),
-        sum(held.files for held in (*files, *models)),
+        sum(entry.size_bytes for entry in files) + sum(model.size_bytes for model in models),
+        sum(entry.files for entry in files) + sum(model.files for model in models),
     )

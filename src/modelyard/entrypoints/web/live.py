@@ -1,106 +1,179 @@
 """Server-sent events: an open page hears within a second that its experiment or candidate has changed.
 
-A stream asks the database once a second, as another process may have written, and ends after a minute; the browser
-comes back by itself, and is let in anew.
+The database is asked once a second for each experiment or candidate that is followed, as another process may have
+written. A page's own reader is asked anew only when there is something to tell. A stream ends after a minute; the
+browser comes back by itself, and is let in anew.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import contextlib
+import functools
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
 
 import msgspec
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
+from modelyard.domains.accounts.actor import SYSTEM
 from modelyard.domains.namespaces.access import Ability
 from modelyard.domains.namespaces.projects import get_project
 from modelyard.domains.tracking.experiment_search import read_experiment
 from modelyard.domains.tracking.hot.operations import Status
 from modelyard.domains.tracking.news import news_of_experiment, version_of_candidate, version_of_experiment
 from modelyard.domains.tracking.numbered import read_numbered_candidate
-from modelyard.entrypoints.request import needs
+from modelyard.entrypoints.request import Installation, needs
 from modelyard.entrypoints.web.candidate_pages import ALIVE, HEADING
 from modelyard.entrypoints.web.candidates import ROUTE
+from modelyard.entrypoints.web.following import Following
 from modelyard.entrypoints.web.navigation import EXPERIMENTS, PROJECT_ROUTE
 from modelyard.entrypoints.web.routing import Pages
 from modelyard.entrypoints.web.security import data_headers
 from modelyard.entrypoints.web.visit import Visit
 from modelyard.platform.errors import Invalid, ModelyardError
 
-EVERY_S = 1.0
 LASTS_S = 60
+BEAT_S = 15
 RETRY_MS = 1_000
 
-# Given what was last seen, says what is to be sent, if anything, and whether that was the end.
-Look = Callable[[str], tuple[bytes, str, bool]]
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a look found: what is to be sent, if anything, the version seen, and whether that was the end."""
+
+    body: bytes
+    version: str
+    is_over: bool = False
+
+
+# Given the version that was seen last.
+Look = Callable[[str], Seen]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a stream follows. It is looked up for the server itself, which tells nobody more than that it changed."""
+
+    kind: str
+    project_id: int
+    id: int
+
+    def find_version(self, installation: Installation) -> str:
+        with installation.database.read() as session:
+            project = get_project(session, SYSTEM, self.project_id)
+            if self.kind == "candidate":
+                return version_of_candidate(session, SYSTEM, project, self.id)
+            return str(version_of_experiment(session, SYSTEM, project, self.id))
 
 
 def mount(pages: Pages) -> None:
     """Add the streams of this file."""
-    read = needs(Ability.READ_TRACKING)
-    pages.stream("GET", f"{PROJECT_ROUTE}{EXPERIMENTS}/{{experiment:int}}/live", read, follow_experiment)
-    pages.stream("GET", ROUTE + "/live", read, follow_candidate)
+    read, following = needs(Ability.READ_TRACKING), Following()
+    of_experiment = f"{PROJECT_ROUTE}{EXPERIMENTS}/{{experiment:int}}/live"
+    pages.stream("GET", of_experiment, read, lambda visit: follow_experiment(visit, following))
+    pages.stream("GET", ROUTE + "/live", read, lambda visit: follow_candidate(visit, following))
 
 
-async def follow_experiment(visit: Visit) -> Response:
+async def follow_experiment(visit: Visit, following: Following) -> Response:
     """Tells of candidates that came or changed after the version `since`."""
     seen = visit.request.headers.get("last-event-id") or visit.query("since")
-    if seen and (not seen.isascii() or not seen.isdecimal()):
+    if seen and (not seen.isascii() or not seen.isdecimal() or len(seen) > 18):  # noqa: PLR2004  # milliseconds
         raise Invalid("since is the number that the page was given.")
 
-    def look(version: str) -> tuple[bytes, str, bool]:
+    def find() -> Subject:
+        with visit.read() as (session, actor):
+            project = get_project(session, actor, visit.variable("project"))
+            experiment = read_experiment(session, actor, project, visit.number("experiment"))
+            return Subject("experiment", project.id, experiment.id)
+
+    def look(version: str) -> Seen:
         with visit.read() as (session, actor):
             project = get_project(session, actor, visit.variable("project"))
             if not version:
                 experiment = read_experiment(session, actor, project, visit.number("experiment"))
-                return b"", str(version_of_experiment(session, actor, project, experiment.id)), False
+                return Seen(b"", str(version_of_experiment(session, actor, project, experiment.id)))
             news = news_of_experiment(session, actor, project, visit.number("experiment"), int(version))
         if not news.created and not news.changed:
-            return b"", version, False
+            return Seen(b"", version)
         body = msgspec.json.encode({"created": news.created, "changed": news.changed})
-        return _event("change", body, str(news.version)), str(news.version), False
+        return Seen(_event("change", body, str(news.version)), str(news.version))
 
-    return await _stream(visit, look, seen)
+    return await _stream(visit, following, find, look, seen)
 
 
-async def follow_candidate(visit: Visit) -> Response:
+async def follow_candidate(visit: Visit, following: Following) -> Response:
     """Tells that something was logged, and ends when the candidate does."""
 
-    def look(version: str) -> tuple[bytes, str, bool]:
+    def find() -> Subject:
+        with visit.read() as (session, actor):
+            project = get_project(session, actor, visit.variable("project"))
+            row = read_numbered_candidate(session, actor, project, visit.number("candidate"), wanted=HEADING)
+            return Subject("candidate", project.id, row.id)
+
+    def look(version: str) -> Seen:
         with visit.read() as (session, actor):
             project = get_project(session, actor, visit.variable("project"))
             row = read_numbered_candidate(session, actor, project, visit.number("candidate"), wanted=HEADING)
             current = version_of_candidate(session, actor, project, row.id)
         is_over = Status(row.status) not in ALIVE
         changed = _event("change", b'{"changed":1}', current) if version and current != version else b""
-        return changed + (_event("end", b"{}", current) if is_over else b""), current, is_over
+        return Seen(changed + (_event("end", b"{}", current) if is_over else b""), current, is_over)
 
-    return await _stream(visit, look, visit.request.headers.get("last-event-id", ""))
+    return await _stream(visit, following, find, look, visit.request.headers.get("last-event-id", ""))
 
 
-async def _stream(visit: Visit, look: Look, seen: str) -> Response:
+class _EventStream(StreamingResponse):
+    """A stream that gives up its place when it is over, however it ends."""
+
+    def __init__(self, events: AsyncGenerator[bytes], place: contextlib.ExitStack) -> None:
+        headers = data_headers() | {"X-Accel-Buffering": "no"}
+        super().__init__(events, media_type="text/event-stream", headers=headers)
+        self._events = events
+        self._place = place
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._place:
+            async with contextlib.aclosing(self._events):
+                await super().__call__(scope, receive, send)
+
+
+async def _stream(visit: Visit, following: Following, find: Callable[[], Subject], look: Look, seen: str) -> Response:
     """Answers once the first look has shown that the actor may look at all."""
-    loop = asyncio.get_running_loop()
-    first = await loop.run_in_executor(visit.installation.pool, look, seen)
-    headers = data_headers() | {"X-Accel-Buffering": "no"}
-    return StreamingResponse(_events(visit, look, first), media_type="text/event-stream", headers=headers)
+    loop, pool = asyncio.get_running_loop(), visit.installation.pool
+    subject = await loop.run_in_executor(pool, find)
+    first = await loop.run_in_executor(pool, look, seen)
+    client = visit.request.client
+    place = contextlib.ExitStack()
+    place.enter_context(following.admitted(visit.actor.user_id or (client.host if client else "")))
+    return _EventStream(_events(visit, following, subject, look, first), place)
 
 
-async def _events(visit: Visit, look: Look, first: tuple[bytes, str, bool]) -> AsyncIterator[bytes]:
+async def _events(
+    visit: Visit, following: Following, subject: Subject, look: Look, seen: Seen
+) -> AsyncGenerator[bytes]:
     loop = asyncio.get_running_loop()
-    body, version, is_over = first
-    yield f"retry: {RETRY_MS}\n\n".encode() + body
-    for _ in range(int(LASTS_S / EVERY_S)):
-        if is_over or visit.installation.is_stopping:
-            return
-        await asyncio.sleep(EVERY_S)
-        visit.forget()
-        try:
-            body, version, is_over = await loop.run_in_executor(visit.installation.pool, look, version)
-        except (ModelyardError, RuntimeError):
-            return  # the right to look has gone, or the server is stopping; a new request will say which
-        if body:
-            yield body
-        else:
-            yield b":\n\n"  # tells the server when nobody listens any more
+    yield f"retry: {RETRY_MS}\n\n".encode() + seen.body
+    ends = loop.time() + LASTS_S
+    find_version = functools.partial(subject.find_version, visit.installation)
+    async with following.followed(visit.installation, subject, find_version) as topic:
+        # Pages that came before may know already of something that happened after the look.
+        turn = topic.turn if topic.version in {"", seen.version} else topic.turn - 1
+        while not seen.is_over and loop.time() < ends:
+            if not await topic.turned(turn, within_s=min(BEAT_S, max(0.0, ends - loop.time()))):
+                yield b":\n\n"  # keeps proxies from taking the connection for dead
+                continue
+            turn = topic.turn
+            if topic.is_over:
+                return
+            if topic.version == seen.version:
+                continue
+            visit.forget()
+            try:
+                seen = await loop.run_in_executor(visit.installation.pool, look, seen.version)
+            except (ModelyardError, RuntimeError):
+                return  # the right to look has gone, or the server is stopping; a new request will say which
+            if seen.body:
+                yield seen.body
 
 
 def _event(name: str, body: bytes, version: str) -> bytes:

@@ -44,7 +44,10 @@ class Live extends HTMLElement {
     if (since) url.searchParams.set("since", since);
     this.#stream = new EventSource(url);
     this.#stream.addEventListener("open", () => this.#showState("open"));
-    this.#stream.addEventListener("error", () => this.#showState("waiting"));
+    this.#stream.addEventListener("error", () => {
+      // The browser comes back by itself, except when the server has refused.
+      this.#showState(this.#stream?.readyState === EventSource.CLOSED ? "closed" : "waiting");
+    });
     this.#stream.addEventListener("change", (event) => this.#note(JSON.parse(event.data)));
     this.#stream.addEventListener("end", () => this.#close());
   }
