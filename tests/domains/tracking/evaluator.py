@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from modelyard.domains.tracking.search.syntax import And, Comparison, Condition, Field, Not, Operator, Or
+from modelyard.domains.tracking.search.syntax import Ago, And, Comparison, Condition, Field, Not, Operator, Or
+from modelyard.platform.clock import now_ms
 
 Subject = TypeVar("Subject")
 Found = str | int | float | None
@@ -27,6 +28,8 @@ OTHER: dict[Operator, Callable[[str, Any], bool]] = {
     Operator.NOT_LIKE: lambda found, value: not like(found, value, 0),
     Operator.ILIKE: lambda found, value: like(found, value, re.IGNORECASE),
     Operator.NOT_ILIKE: lambda found, value: not like(found, value, re.IGNORECASE),
+    Operator.CONTAINS: lambda found, value: value.lower() in found.lower(),
+    Operator.NOT_CONTAINS: lambda found, value: value.lower() not in found.lower(),
 }
 
 
@@ -54,7 +57,7 @@ def compare(found: str | float, asked: Operator, value: object) -> bool:
     if isinstance(found, float) and isinstance(value, float) and math.isnan(value):
         return math.isnan(found) == (asked is Operator.EQUAL)
     if asked in NUMERIC:
-        return NUMERIC[asked](found, value)
+        return NUMERIC[asked](found, now_ms() - value.ms if isinstance(value, Ago) else value)
     return OTHER[asked](str(found), value)
 
 

@@ -285,7 +285,7 @@ def test_user_text_is_only_ever_a_bind(world: World, condition: Condition, order
 
 KNOWN_WORDS = set(
     """SELECT FROM WHERE AND OR NOT EXISTS IN ORDER BY LIMIT ASC DESC JOIN LEFT CROSS ON CASE WHEN THEN ELSE END IS NULL
-    CAST AS TEXT LIKE ILIKE ESCAPE '' COLLATE "C" lowered substr value json_each ANY || '/' 'mlflow-artifacts:/'
+    CAST AS TEXT LIKE ILIKE ESCAPE '' '\\' COLLATE "C" lowered substr value json_each ANY || '/' 'mlflow-artifacts:/'
     '/artifacts' = <> < <= > >= 0 1 2 3 4 256 c e f m v i d s0 s1 s2 id iid name project_id experiments experiment_id
     candidates candidate_id key_id run_id source_user status start_ms end_ms deleted_ms latest_metrics tracking_keys
     candidate_parameters candidate_tags candidate_datasets datasets dataset_id digest context created_ms updated_ms

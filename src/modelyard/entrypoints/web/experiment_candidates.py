@@ -3,7 +3,6 @@
 Everything that is chosen stands in the address: `q`, `sort`, `cols`, `state`, `cursor`.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from modelyard.domains.tracking.candidate_rows import CandidateRow, Wanted
 from modelyard.domains.tracking.candidate_search import CandidateQuery, count_candidates, search_candidates
 from modelyard.domains.tracking.columns import KeysInUse, keys_in_use
 from modelyard.domains.tracking.search.syntax import Entity, Field, OrderKey
+from modelyard.domains.tracking.search.tokens import UnreadableFilter
 from modelyard.domains.tracking.states import View
 from modelyard.entrypoints.request import needs
 from modelyard.entrypoints.web import snippets
@@ -51,14 +51,14 @@ MOST_DEFAULTS = 4
 MORE_COLUMNS = "more-columns"
 EXAMPLES = (
     ("metrics.val_auc > 0.9", "the last value of a metric"),
+    ("metrics.val_auc = 0.7..0.8", "from one number to another, both included"),
     ("params.depth in ('6', '8')", "parameters are text"),
     ("params.model like 'xgb%' and not metrics.loss > 1", "beginnings, and the opposite"),
     ("tags.team = 'risk' or attributes.status = 'RUNNING'", "one or the other"),
-    ("attributes.run_name ilike '%otter%'", "part of a name, in any case"),
+    ("run_name ~ 'otter'", "part of a name, in any case"),
+    ("created > -7d", "within the last week; also s, m, h and w"),
 )
 _columns: Recollection[list[Column]] = Recollection(lasts_s=30)
-_PLACE = re.compile(r"at character (\d+)")
-_WORD = re.compile(r"\S+")
 _VIEWS = {"": View.ACTIVE, "deleted": View.DELETED}
 _FIRST = [Column(Entity.ATTRIBUTE, "status")]
 _LAST = [Column(Entity.ATTRIBUTE, name) for name in ("created", "duration", "author")]
@@ -280,11 +280,9 @@ def _nothing(total: int, asked: Asked) -> str:
 
 
 def _problem(refused: Invalid, query: str) -> Problem:
-    """Where reading the filter stopped: the sentence says the place, or it is the whole text."""
-    found = _PLACE.search(refused.message)
-    start = min(int(found[1]) - 1, len(query)) if found else 0
-    word = _WORD.match(query, start) if found else None
-    end = word.end() if word else len(query)
+    """Where reading the filter stopped; the whole of it when no single place is at fault."""
+    start, length = (refused.place, refused.length) if isinstance(refused, UnreadableFilter) else (0, len(query))
+    end = start + length
     return Problem(refused.message, query[:start], query[start:end], query[end:])
 
 

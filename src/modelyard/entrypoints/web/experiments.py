@@ -157,7 +157,7 @@ def _query(text: str, state: str, sort: str = "") -> ExperimentQuery:
     order = (f"{SORTS[name]} {'DESC' if sort.startswith('-') else 'ASC'}",) if name else ("last_update_time DESC",)
     pattern = text.replace("'", "''")
     return ExperimentQuery(
-        filter=f"name ILIKE '%{pattern}%'" if text else "",
+        filter=f"name ~ '{pattern}'" if text else "",
         order_by=order,
         view=View.DELETED if state == "deleted" else View.ACTIVE,
         is_archived=None if state == "deleted" else state == "archived",

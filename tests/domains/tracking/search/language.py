@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from modelyard.domains.tracking.search.syntax import And, Comparison, Condition, Entity, Field, Not, Or
+from modelyard.domains.tracking.search.syntax import UNITS_MS, Ago, And, Comparison, Condition, Entity, Field, Not, Or
 from modelyard.domains.tracking.search.vocabulary import OPERATORS, Type, Vocabulary
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
@@ -15,6 +15,7 @@ KEYS = st.one_of(
 NUMBERS = st.one_of(
     st.integers(-(10**18) + 1, 10**18 - 1), st.floats(allow_nan=False), st.sampled_from([0.0, -0.0, 0.5, 1e300])
 )
+MOMENTS = st.builds(Ago, st.integers(0, 999_999), st.sampled_from(sorted(UNITS_MS)))
 
 
 @st.composite
@@ -41,6 +42,8 @@ def comparisons(
         return Comparison(field, operator)
     if operator.endswith("IN"):
         return Comparison(field, operator, tuple(draw(st.lists(texts, min_size=1, max_size=4))))
+    if type_ is Type.TIME:
+        return Comparison(field, operator, draw(st.one_of(numbers, MOMENTS)))
     if type_ is Type.NUMBER:
         if field.entity is Entity.METRIC and operator in {"=", "!="}:
             numbers = st.one_of(numbers, st.just(float("nan")))

@@ -15,6 +15,7 @@ from modelyard.domains.tracking.search.parser import (
     parse_order,
 )
 from modelyard.domains.tracking.search.syntax import (
+    Ago,
     And,
     Comparison,
     Entity,
@@ -27,7 +28,7 @@ from modelyard.domains.tracking.search.syntax import (
     printed,
     printed_order,
 )
-from modelyard.domains.tracking.search.tokens import MAX_LENGTH
+from modelyard.domains.tracking.search.tokens import MAX_LENGTH, UnreadableFilter
 from modelyard.domains.tracking.search.vocabulary import CANDIDATES, EXPERIMENTS, LOGGED_MODELS, Vocabulary
 from modelyard.platform.errors import Invalid
 from tests.domains.tracking.search.language import comparisons, conditions, fields
@@ -101,10 +102,53 @@ def field(name: str) -> Field:
         ("params.lr IS  NOT NULL", "params.lr", "IS NOT NULL", None),
         ("dataset.context = 'train'", "datasets.context", "=", "train"),
         ("datasets.digest IN ('a', 'b')", "datasets.digest", "IN", ("a", "b")),
+        ("run_name ~ 'Otter'", "attributes.run_name", "~", "Otter"),
+        ("tags.note!~'50%'", "tags.note", "!~", "50%"),
+        ("created > -7d", "attributes.start_time", ">", Ago(7, "d")),
+        ("end_time<=-0m", "attributes.end_time", "<=", Ago(0, "m")),
+        ("metrics.a = 0.7..", "metrics.a", ">=", 0.7),
+        ("metrics.a = ..-1e-3", "metrics.a", "<=", -0.001),
     ],
 )
 def test_a_comparison_is_read(text: str, name: str, operator: str, value: Value) -> None:
     assert parse_filter(text, CANDIDATES) == Comparison(field(name), Operator(operator), value)
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ("metrics.a = 0.7..0.8", "metrics.a >= 0.7 and metrics.a <= 0.8"),
+        ("metrics.a = -5..-1e-3", "metrics.a >= -5 and metrics.a <= -0.001"),
+        ("metrics.a = .5..inf", "metrics.a >= 0.5 and metrics.a <= inf"),
+        ("metrics.a != 1..2", "metrics.a is not null and not (metrics.a >= 1 and metrics.a <= 2)"),
+        ("metrics.a != 1..", "metrics.a is not null and not metrics.a >= 1"),
+        ("created = -2w..-1d", "created >= -2w and created <= -1d"),
+    ],
+)
+def test_a_range_is_its_ends(text: str, same: str) -> None:
+    assert parse_filter(text, CANDIDATES) == parse_filter(same, CANDIDATES)
+
+
+@pytest.mark.parametrize(
+    ("text", "at_fault"),
+    [
+        ("metrics.a > 1 and lss < 2", "lss"),
+        ("metric.a > 1 or m.`b c` < 2", "m.`b c`"),
+        ("params.depth = 'x' and params.eta >> 'y'", ">>"),
+        ("metrics.a > 1 and metrics.b > 'high'", "'high'"),
+        ("tags.a = 'x", "'x"),
+        ("created > 7d", "7d"),
+        ("metrics.a > 1..2", "1..2"),
+        ("metrics.a = ..", ".."),
+        ("metrics.a = 1..x", "1..x"),
+        ("(metrics.a > 1", ""),
+        ("run_id in ('a' 'b')", "'b'"),
+    ],
+)
+def test_an_error_points_at_its_place(text: str, at_fault: str) -> None:
+    with pytest.raises(UnreadableFilter) as refused:
+        parse_filter(text, CANDIDATES)
+    assert text[refused.value.place : refused.value.place + refused.value.length] == at_fault
 
 
 def test_not_binds_closest_and_or_loosest() -> None:

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 
 from modelyard.domains.tracking.search.fragments import FALSE, TRUE, Reader, Sql, joined, sql
-from modelyard.domains.tracking.search.syntax import And, Comparison, Condition, Not, Operator, Or
+from modelyard.domains.tracking.search.syntax import Ago, And, Comparison, Condition, Not, Operator, Or
+from modelyard.platform.clock import now_ms
 
 _NUMERIC = {
     Operator.EQUAL: "? = ?",
@@ -18,6 +19,7 @@ _OPPOSITES = {
     Operator.NOT_LIKE: Operator.LIKE,
     Operator.NOT_ILIKE: Operator.ILIKE,
     Operator.NOT_IN: Operator.IN,
+    Operator.NOT_CONTAINS: Operator.CONTAINS,
 }
 
 
@@ -58,7 +60,7 @@ def integer_matches(column: Sql, comparison: Comparison) -> Sql:
         return sql("? IS NULL", column)
     if comparison.operator is Operator.IS_NOT_NULL:
         return sql("? IS NOT NULL", column)
-    value = comparison.value
+    value = now_ms() - comparison.value.ms if isinstance(comparison.value, Ago) else comparison.value
     assert isinstance(value, int | float)  # noqa: S101  # the parser gives numbers to numeric fields
     return sql("(? IS NOT NULL AND ?)", column, sql(_NUMERIC[comparison.operator], column, value))
 
@@ -83,6 +85,8 @@ def _text_compared(reader: Reader, column: Sql, comparison: Comparison) -> Sql:
             found = reader.like(column, pattern)
         case Operator.ILIKE, str(pattern):
             found = reader.ilike(column, pattern)
+        case Operator.CONTAINS, str(part):
+            found = reader.contains(column, part)
         case Operator.IN, tuple(texts):
             found = sql("? IN (?)", column, joined(", ", (sql("?", text) for text in texts)))
         case _:
@@ -109,6 +113,8 @@ def name_matches(name: str, comparison: Comparison) -> bool:
             found = pattern_matches(name, pattern)
         case Operator.ILIKE, str(pattern):
             found = pattern_matches(name.upper(), pattern.upper())
+        case Operator.CONTAINS, str(part):
+            found = part.lower() in name.lower()
         case Operator.IN, tuple(texts):
             found = name in texts
         case _:

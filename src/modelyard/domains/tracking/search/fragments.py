@@ -1,5 +1,6 @@
 """SQL as values: a text with `?` marks and what belongs to them. User text only ever becomes a bind."""
 
+import re
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from modelyard.platform.errors import Invalid
 Bind = str | int | float | list[int] | None
 Rows = Sequence[tuple[Any, ...]]
 
+_SPECIAL = re.compile(r"[%_\\]")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -89,6 +91,14 @@ class Reader:
             return sql("? ILIKE ? ESCAPE ''", text, pattern)
         self._teach_lowered()
         return sql("lowered(?) LIKE ?", text, pattern.lower())
+
+    def contains(self, text: Sql, part: str) -> Sql:
+        """Whether a text has this part somewhere; case does not count, and no character means anything else."""
+        pattern = "%" + _SPECIAL.sub(r"\\\g<0>", part) + "%"
+        if not self.is_sqlite:
+            return sql("? ILIKE ?", text, pattern)
+        self._teach_lowered()
+        return sql("lowered(?) LIKE ? ESCAPE '\\'", text, pattern.lower())
 
     def among(self, number: Sql, ids: Sequence[int]) -> Sql:
         """Whether a number is one of `ids`, with one bind for however many."""

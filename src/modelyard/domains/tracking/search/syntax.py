@@ -29,6 +29,8 @@ class Operator(StrEnum):
     NOT_ILIKE = "NOT ILIKE"
     IN = "IN"
     NOT_IN = "NOT IN"
+    CONTAINS = "~"
+    NOT_CONTAINS = "!~"
     IS_NULL = "IS NULL"
     IS_NOT_NULL = "IS NOT NULL"
 
@@ -38,10 +40,28 @@ NUMERIC_OPERATORS = (
 )  # fmt: skip
 IDENTITY_OPERATORS = (Operator.EQUAL, Operator.NOT_EQUAL, Operator.IN, Operator.NOT_IN)
 PATTERN_OPERATORS = (Operator.LIKE, Operator.NOT_LIKE, Operator.ILIKE, Operator.NOT_ILIKE)
-TEXT_OPERATORS = (*IDENTITY_OPERATORS, *PATTERN_OPERATORS)
+TEXT_OPERATORS = (*IDENTITY_OPERATORS, *PATTERN_OPERATORS, Operator.CONTAINS, Operator.NOT_CONTAINS)
 NULL_OPERATORS = (Operator.IS_NULL, Operator.IS_NOT_NULL)
 
-Value = str | int | float | tuple[str, ...] | None
+UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+
+
+@dataclass(frozen=True)
+class Ago:
+    """A moment that moves: so many units before the filter is used. It is printed as -7d."""
+
+    count: int
+    unit: str
+
+    @property
+    def ms(self) -> int:
+        return self.count * UNITS_MS[self.unit]
+
+    def __str__(self) -> str:
+        return f"-{self.count}{self.unit}"
+
+
+Value = str | int | float | tuple[str, ...] | Ago | None
 
 
 @dataclass(frozen=True)
@@ -147,6 +167,8 @@ def _printed_comparison(comparison: Comparison) -> str:
             return f"{start} ({', '.join(_quoted_text(text) for text in texts)})"
         case str(text):
             return f"{start} {_quoted_text(text)}"
+        case Ago() as moment:
+            return f"{start} {moment}"
         case number:
             return f"{start} {number!r}"
 

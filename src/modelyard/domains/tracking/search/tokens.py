@@ -7,6 +7,7 @@ from modelyard.platform.errors import Invalid
 
 MAX_LENGTH = 65_536
 
+RANGE = ".."
 _QUOTES = "`\"'"
 _COMPARING = "=<>!~"
 _DIGITS = "0123456789"
@@ -48,6 +49,15 @@ class Token:
         return "the end" if self.kind is Kind.END else f"'{self.written}' at character {self.place + 1}"
 
 
+class UnreadableFilter(Invalid):
+    """A filter that cannot be read where it has `length` characters from `place` on, counted from 0."""
+
+    def __init__(self, message: str, place: int, length: int = 1) -> None:
+        super().__init__(message)
+        self.place = place
+        self.length = length
+
+
 def tokens_of(text: str) -> list[Token]:
     """The tokens of `text`; the last one is always END.
 
@@ -87,12 +97,14 @@ def _token_at(text: str, place: int) -> Token:
     if character == "`" or _is_word(character):
         return _name(text, place)
     if character == ";":
-        raise Invalid(
-            f"Search filter contained multiple expression {text!r}. Give one, joined by AND and OR, without a ';'."
+        raise UnreadableFilter(
+            f"Search filter contained multiple expression {text!r}. Give one, joined by AND and OR, without a ';'.",
+            place,
         )
-    raise Invalid(
+    raise UnreadableFilter(
         f"Invalid clause(s) in filter string: '{character}' at character {place + 1} means nothing here. "
-        "Put names and texts that contain it in quotes."
+        "Put names and texts that contain it in quotes.",
+        place,
     )
 
 
@@ -123,8 +135,10 @@ def _end_of_text(text: str, place: int) -> int:
 
 def _closed(text: str, place: int, end: int) -> int:
     if end == -1:
-        raise Invalid(
-            f"Invalid clause(s) in filter string: the quote {text[place]} at character {place + 1} is never closed."
+        raise UnreadableFilter(
+            f"Invalid clause(s) in filter string: the quote {text[place]} at character {place + 1} is never closed.",
+            place,
+            len(text) - place,
         )
     return end
 
@@ -162,12 +176,13 @@ def _word_or_number(written: str, place: int, head: str, *, is_quoted: bool) -> 
 
 
 def _number(text: str, place: int) -> Token:
-    """Digits, a sign, a point, an exponent; whether they make a number is for `number_of` to say."""
+    """Digits, a sign, points, an exponent; whether they make a number or a range is for the parser to say."""
     end = place + 1
-    while end < len(text) and (_is_word(text[end]) or text[end] == "." or _is_exponent_sign(text, end)):
+    while end < len(text) and (_is_word(text[end]) or text[end] == "." or _is_inner_sign(text, end)):
         end += 1
     return Token(Kind.NUMBER, text[place:end], place)
 
 
-def _is_exponent_sign(text: str, place: int) -> bool:
-    return text[place] in "+-" and text[place - 1] in "eE"
+def _is_inner_sign(text: str, place: int) -> bool:
+    """The sign of an exponent, or of the second number of a range."""
+    return text[place] in "+-" and (text[place - 1] in "eE" or text[:place].endswith(RANGE))

@@ -22,6 +22,7 @@ class Type(Enum):
     """What a field holds, which decides how it can be compared."""
 
     NUMBER = auto()
+    TIME = auto()  # milliseconds since 1970; also said as so long ago
     TEXT = auto()
     STATE = auto()  # one of a few upper-case names, kept as a number
     IDENTIFIER = auto()  # a whole number, written as a text
@@ -29,6 +30,7 @@ class Type(Enum):
 
 OPERATORS: dict[Type, tuple[Operator, ...]] = {
     Type.NUMBER: (*NUMERIC_OPERATORS, *NULL_OPERATORS),
+    Type.TIME: (*NUMERIC_OPERATORS, *NULL_OPERATORS),
     Type.TEXT: (*TEXT_OPERATORS, *NULL_OPERATORS),
     Type.STATE: (*TEXT_OPERATORS, *NULL_OPERATORS),
     Type.IDENTIFIER: (*IDENTITY_OPERATORS, *NULL_OPERATORS),
@@ -87,8 +89,8 @@ CANDIDATES = Vocabulary(
         "status": Type.STATE,
         "user_id": Type.TEXT,
         "artifact_uri": Type.TEXT,
-        "start_time": Type.NUMBER,
-        "end_time": Type.NUMBER,
+        "start_time": Type.TIME,
+        "end_time": Type.TIME,
     },
     aliases={
         "created": "start_time",
@@ -105,8 +107,8 @@ EXPERIMENTS = Vocabulary(
     attributes={
         "name": Type.TEXT,
         "experiment_id": Type.IDENTIFIER,
-        "creation_time": Type.NUMBER,
-        "last_update_time": Type.NUMBER,
+        "creation_time": Type.TIME,
+        "last_update_time": Type.TIME,
     },
     entities=_spelled(Entity.ATTRIBUTE, Entity.TAG),
     orderable=frozenset({Entity.ATTRIBUTE}),
@@ -119,8 +121,8 @@ LOGGED_MODELS = Vocabulary(
         "model_type": Type.TEXT,
         "status": Type.STATE,
         "source_run_id": Type.TEXT,
-        "creation_timestamp": Type.NUMBER,
-        "last_updated_timestamp": Type.NUMBER,
+        "creation_timestamp": Type.TIME,
+        "last_updated_timestamp": Type.TIME,
     },
     aliases={"creation_time": "creation_timestamp", "last_updated_time": "last_updated_timestamp"},
     entities=_spelled(Entity.METRIC, Entity.PARAMETER, Entity.TAG, Entity.ATTRIBUTE),
