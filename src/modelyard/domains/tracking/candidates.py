@@ -1,4 +1,4 @@
-"""What is done to candidates outside the hot lane: deleted, restored, a tag removed, models noted."""
+"""What is done to candidates outside the hot lane: renamed, deleted, restored, a tag removed, models noted."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from modelyard.domains.namespaces.tables import Project
 from modelyard.domains.tracking.candidate_rows import INPUT, OUTPUT
 from modelyard.domains.tracking.events import CandidateDeleted, CandidateRestored
 from modelyard.domains.tracking.experiments import refuse_deleted
+from modelyard.domains.tracking.hot.writing import NAME_TAG
 from modelyard.domains.tracking.tables import (
     Candidate,
     CandidateModel,
@@ -21,6 +22,7 @@ from modelyard.domains.tracking.tables import (
     LoggedModel,
     TrackingKey,
 )
+from modelyard.domains.tracking.texts import checked_text
 from modelyard.domains.tracking.upserts import insert_missing, insert_or_replace
 from modelyard.platform.clock import now_ms
 from modelyard.platform.errors import Invalid, NotFound
@@ -29,6 +31,7 @@ from modelyard.platform.events import publish
 # Where MLflow's client looks for the models that a run has logged.
 MODELS_TAG = "mlflow.log-model.history"
 MOST_MODELS_TAG = 1_000_000
+MOST_NAME = 250
 
 _REQUIRED = ("artifact_path", "flavors", "run_id", "utc_time_created")
 _KEPT = ("run_id", "utc_time_created", "artifact_path", "model_uuid")
@@ -56,6 +59,27 @@ def get_candidate(session: Session, actor: Actor, project: Project, run_id: str)
     if found is None:
         raise NotFound(f"Run with id={run_id[:64]} not found")
     return found
+
+
+def rename_candidate(session: Session, actor: Actor, candidate: Candidate, name: str) -> None:
+    """Give a candidate another name, also in the tag where MLflow's client looks for it.
+
+    Raises:
+        Forbidden, NotFound: of the project.
+        Invalid: the candidate is deleted, or the name is empty or cannot be kept.
+    """
+    require_active(session, actor, candidate)
+    trimmed = checked_text(name.strip(), "name", MOST_NAME)
+    if not trimmed:
+        raise Invalid("A candidate needs a name.")
+    insert_missing(session.connection(), TrackingKey, [{"project_id": candidate.project_id, "name": NAME_TAG}])
+    row = {
+        "candidate_id": candidate.id,
+        "key_id": _key_id(session, candidate.project_id, NAME_TAG),
+        "value": trimmed,
+    }
+    insert_or_replace(session.connection(), CandidateTag, [row], "value")
+    candidate.name, candidate.updated_ms = trimmed, now_ms()
 
 
 def delete_candidate(session: Session, actor: Actor, candidate: Candidate) -> None:

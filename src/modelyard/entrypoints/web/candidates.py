@@ -1,4 +1,4 @@
-"""One candidate: what went in, what came out, its curves, and its deletion."""
+"""One candidate: what went in, what came out, its curves, its name, and its deletion."""
 
 from dataclasses import asdict, dataclass
 from math import isfinite
@@ -14,7 +14,12 @@ from modelyard.domains.packages.registry import PackageFilter, search_packages
 from modelyard.domains.tracking.artifacts import MODELS, candidate_package
 from modelyard.domains.tracking.candidate_rows import CandidateRow, DatasetInput, LatestValue
 from modelyard.domains.tracking.candidate_search import CandidateQuery, count_candidates
-from modelyard.domains.tracking.candidates import delete_candidate, get_candidate, restore_candidate
+from modelyard.domains.tracking.candidates import (
+    delete_candidate,
+    get_candidate,
+    rename_candidate,
+    restore_candidate,
+)
 from modelyard.domains.tracking.curves import Extremes, curve_of, extremes_of
 from modelyard.domains.tracking.locations import candidate_location
 from modelyard.domains.tracking.numbered import numbers_of_runs, read_numbered_candidate
@@ -24,6 +29,7 @@ from modelyard.entrypoints.web import snippets
 from modelyard.entrypoints.web.candidate_lists import CANDIDATES
 from modelyard.entrypoints.web.candidate_pages import HEADING, OpenedCandidate, open_candidate
 from modelyard.entrypoints.web.chrome import FormState, Toast
+from modelyard.entrypoints.web.errors import status_of
 from modelyard.entrypoints.web.formatting import count, measure
 from modelyard.entrypoints.web.navigation import EXPERIMENTS, PACKAGES, PROJECT_ROUTE, project_url
 from modelyard.entrypoints.web.places import described
@@ -71,6 +77,8 @@ def mount(pages: Pages) -> None:
     pages.get(ROUTE, read, show_candidate)
     pages.get(ROUTE + "/performance", read, show_performance)
     pages.get(ROUTE + "/performance.json", read, send_curve)
+    pages.get(ROUTE + "/edit", write, show_renaming)
+    pages.post(ROUTE + "/edit", write, rename)
     pages.get(ROUTE + "/delete", write, show_deletion)
     pages.post(ROUTE + "/delete", write, remove)
     pages.post(ROUTE + "/restore", write, restore)
@@ -272,6 +280,41 @@ def _whole(visit: Visit, name: str, usual: int) -> int:
     if not digits.isascii() or not digits.isdecimal() or len(digits) > 19 or abs(int(text)) > MOST_STEP:  # noqa: PLR2004  # digits of 2**63
         raise Invalid(f"{name} is a whole number, not {text[:40]}.")
     return int(text)
+
+
+# Renaming
+
+
+def show_renaming(visit: Visit) -> Response:
+    with visit.read() as (session, actor):
+        opened = open_candidate(visit, session, actor, Ability.WRITE_TRACKING, title="Rename", wanted=HEADING)
+    return _renaming_page(visit, opened, FormState({"name": opened.row.name}))
+
+
+def rename(visit: Visit) -> Response:
+    try:
+        with visit.write(changes_access=False) as (session, actor):
+            candidate, base, _ = _candidate(visit, session, actor)
+            rename_candidate(session, actor, candidate, visit.field("name"))
+    except Invalid as refused:
+        with visit.read() as (session, actor):
+            opened = open_candidate(visit, session, actor, Ability.WRITE_TRACKING, title="Rename", wanted=HEADING)
+        return _renaming_page(visit, opened, FormState(visit.fields(), {"name": refused.message}), status_of(refused))
+    return visit.go(f"{base}{CANDIDATES}/{candidate.iid}", Toast(f"Candidate {candidate.iid} is now {candidate.name}."))
+
+
+def _renaming_page(visit: Visit, opened: OpenedCandidate, form: FormState, status: int = 200) -> Response:
+    name = f"candidate {opened.row.iid}"
+    return visit.task(
+        "candidates/rename.html",
+        opened.where,
+        status=status,
+        heading=f"Rename {name}",
+        action=f"{opened.url}/edit",
+        form_state=form,
+        submit_label=f"Rename {name}",
+        cancel_url=opened.url,
+    )
 
 
 # Deleting

@@ -224,7 +224,10 @@ def _grid(visit: Visit, session: Session, actor: Actor, opened: OpenedExperiment
         page, matches, problem = Page[CandidateRow]([]), 0, _problem(refused, asked.query)
     primary = opened.experiment.primary_metric
     markup = GridMarkup(
-        f"{project_url(opened.project)}{CANDIDATES}", visit.assets.icon, f"metrics.{primary}" if primary else ""
+        f"{project_url(opened.project)}{CANDIDATES}",
+        visit.assets.icon,
+        f"metrics.{primary}" if primary else "",
+        has_boxes=opened.may["write_candidates"],
     )
     return {
         "version": opened.version,
@@ -239,6 +242,8 @@ def _grid(visit: Visit, session: Session, actor: Actor, opened: OpenedExperiment
         "more_columns_url": asked.address(),
         "reset_columns_url": asked.address(cols=""),
         "states": _state_links(asked),
+        "state": asked.state,
+        "here_url": asked.address(),
         "csv_url": asked.address().replace("/candidates", "/candidates.csv", 1),
         "examples": EXAMPLES,
         "groups": groups_of(asked.columns),

@@ -144,6 +144,7 @@ class GridMarkup:
     candidate_url: str
     icon: Callable[[str], Markup]
     emphasised: str = ""
+    has_boxes: bool = False
 
     def rows(self, columns: Sequence[Column], candidates: Sequence[CandidateRow]) -> Markup:
         """The body of the table."""
@@ -155,9 +156,15 @@ class GridMarkup:
 
     def _head(self, row: CandidateRow) -> str:
         mark = ' data-deleted=""' if row.deleted_ms is not None else ""
+        iid = row.iid
+        box = (
+            f'<input class="tick" type="checkbox" name="c" value="{iid}" form="selection" aria-label="Select {iid}">'
+            if self.has_boxes
+            else ""
+        )
         return (
-            f'<tr{mark}><th scope="row" class="pin"><span class="cell-title"><span class="iid">{row.iid}</span>'
-            f'<a href="{self.candidate_url}/{row.iid}">{escape(row.name)}</a></span></th>'
+            f'<tr{mark}><th scope="row" class="pin"><span class="cell-title">{box}<span class="iid">{iid}</span>'
+            f'<a href="{self.candidate_url}/{iid}">{escape(row.name)}</a></span></th>'
         )
 
     def _badge(self, status: Status) -> str:

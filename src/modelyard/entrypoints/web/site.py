@@ -5,6 +5,7 @@ from starlette.applications import Starlette
 from modelyard.entrypoints.request import Installation
 from modelyard.entrypoints.web import (
     artifacts,
+    candidate_selection,
     candidates,
     candidates_csv,
     experiment_candidates,
@@ -29,8 +30,8 @@ def all_pages() -> Pages:
     """Every page. The most used come first, the ones whose address fits everything last."""
     pages = Pages()
     for noun in (
-        experiment_candidates, candidates_csv, candidates, experiments, artifacts, live, packages, members,
-        tokens, settings, sign_in, home, preferences, styleguide, mlflow_links, projects, groups,
+        experiment_candidates, candidates_csv, candidate_selection, candidates, experiments, artifacts, live, packages,
+        members, tokens, settings, sign_in, home, preferences, styleguide, mlflow_links, projects, groups,
     ):  # fmt: skip
         noun.mount(pages)
     projects.mount_last(pages)

@@ -18,6 +18,7 @@ const ISLANDS = {
   "my-live": () => import("modelyard/elements/live.js"),
   "my-narrow": () => import("modelyard/elements/narrow.js"),
   "my-presets": () => import("modelyard/elements/presets.js"),
+  "my-selection": () => import("modelyard/elements/selection.js"),
   "my-slug": () => import("modelyard/elements/slug.js"),
   "my-upload": () => import("modelyard/elements/upload.js"),
 };

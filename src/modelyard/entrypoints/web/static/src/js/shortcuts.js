@@ -53,6 +53,8 @@ function onKey(event) {
     activate(element);
   } else if (event.key === "j" || event.key === "k") {
     moveAmongRows(event.key === "j" ? 1 : -1);
+  } else if (event.key === "x") {
+    /** @type {HTMLElement | null} */ (document.activeElement?.closest("tr")?.querySelector(".tick") ?? null)?.click();
   } else {
     pending = event.key;
     pendingSince = Date.now();
