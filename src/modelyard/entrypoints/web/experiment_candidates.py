@@ -244,6 +244,7 @@ def _grid(visit: Visit, session: Session, actor: Actor, opened: OpenedExperiment
         "states": _state_links(asked),
         "state": asked.state,
         "here_url": asked.address(),
+        "clear_url": asked.address(q=""),
         "csv_url": asked.address().replace("/candidates", "/candidates.csv", 1),
         "examples": EXAMPLES,
         "groups": groups_of(asked.columns),

@@ -63,6 +63,8 @@ def show_namespace(visit: Visit, session: Session, actor: Actor, place: Namespac
         group={
             "name": place.name,
             "path": place.full_path,
+            "is_person": place.kind == "user",
+            "purpose": _purpose(place, actor),
             "url": namespace_url(place),
             "visibility": place.visibility,
             "description_html": described(place.description),
@@ -78,6 +80,15 @@ def show_namespace(visit: Visit, session: Session, actor: Actor, place: Namespac
         page=leaf.paging(visit, project_count),
         page_sentence=shown_of(len(groups) + len(projects), group_count + project_count, "place"),
     )
+
+
+def _purpose(place: Namespace, actor: Actor) -> str:
+    """What an empty place is for."""
+    if place.kind == "group":
+        return "Projects of this group appear here. Its members can work in all of them."
+    if place.owner_id == actor.user_id:
+        return "What you try out on your own has its place here. Work of a team belongs in a group."
+    return f"Projects of {place.name} that you can see appear here."
 
 
 def show_new_group(visit: Visit) -> Response:

@@ -29,7 +29,7 @@ from modelyard.entrypoints.web import snippets
 from modelyard.entrypoints.web.candidate_lists import CANDIDATES
 from modelyard.entrypoints.web.chrome import FormState, Link, Toast
 from modelyard.entrypoints.web.downloads import Download
-from modelyard.entrypoints.web.formatting import count, size
+from modelyard.entrypoints.web.formatting import count, quantity, size
 from modelyard.entrypoints.web.grid import SortLink
 from modelyard.entrypoints.web.listing import shown_of
 from modelyard.entrypoints.web.navigation import PACKAGES, PROJECT_ROUTE, Opened, open_place
@@ -167,7 +167,7 @@ def show_package(visit: Visit) -> Response:
         },
         heading_facts=[
             f"version {package.version}",
-            shown_of(len(page.items), totals.files, "file"),
+            quantity(totals.files, "file"),
             size(totals.size_bytes),
         ],
         may={"delete_packages": opened.may(Ability.DELETE_PACKAGES)},
