@@ -164,6 +164,22 @@ def test_columns_are_chosen_and_kept_in_the_address(furnished: LiveServer, world
     assert page.locator("thead tr:last-child th").last.inner_text() != "Run ID"
 
 
+def test_a_filter_is_completed_by_keyboard(furnished: LiveServer, world: World, window: OpenWindow) -> None:
+    mine = window(furnished, world.owner)
+    page = mine.open("/acme/churn/-/ml/experiments/1/candidates")
+    page.wait_for_function("Boolean(customElements.get('my-filter'))")
+    field = page.get_by_role("combobox", name="Filter candidates")
+    field.press_sequentially("los")
+    page.get_by_role("option", name="metrics.loss").wait_for()
+    field.press("ArrowDown")
+    field.press("Enter")
+    assert field.input_value() == "metrics.loss "
+    field.press_sequentially("> 0.015")
+    field.press("Enter")
+    page.wait_for_url("**q=metrics.loss**")
+    page.get_by_text("5 match").first.wait_for()
+
+
 def test_the_first_visit_is_small(furnished: LiveServer, world: World, window: OpenWindow) -> None:
     mine = window(furnished, world.owner)
     sizes: dict[str, int] = {}

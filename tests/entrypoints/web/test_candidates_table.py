@@ -178,6 +178,44 @@ def test_what_users_wrote_is_text(browse: Browse, world: World, table: str, log:
     assert not page.soup.select("tbody img, tbody script, thead b")
 
 
+@pytest.mark.parametrize(
+    ("written", "start", "choices"),
+    [
+        ("", 0, [("metrics.auc", "metrics"), ("metrics.`val loss`", "metrics"), ("params.depth", "params")]),
+        ("dep", 0, [("params.depth", "params")]),
+        ("metrics.auc > 1 and tea", 20, [("tags.team", "tags")]),
+        ("metrics.auc > 1 a", 16, [("and", "")]),
+        ("not (stat", 5, [("status", "attribute")]),
+        ("metrics.auc ", 12, [("=", ""), ("!=", ""), ("<", "")]),
+        ("run_name l", 9, [("like", ""), ("not like", ""), ("ilike", "")]),
+        ("params.depth = ", 15, [("'8'", "2"), ("'4'", "1")]),
+        ("tags.team in ('it''s', ", 23, [("'it''s'", "1"), ("'risk'", "1")]),
+        ("tags.team = 'ris", 12, [("'risk'", "1")]),
+        ("status = ", 9, [("'FINISHED'", "3")]),
+        ("metrics.auc > ", 14, []),
+        ("params.nothing = ", 17, []),
+        ("x" * 5000, 5000, []),
+    ],
+)
+def test_a_filter_is_completed(
+    developer: Browser, table: str, log: Log, written: str, start: int, choices: list[tuple[str, str]]
+) -> None:
+    log("a", {"auc": 0.7}, {"depth": "8"}, {"team": "risk"})
+    log("b", {"val loss": 0.7}, {"depth": "8"}, {"team": "it's"})
+    log("c", {}, {"depth": "4"})
+    found = developer.client.get(f"{table}/completions.json", params={"q": written}).json()
+    assert found["start"] == start
+    assert [(choice["text"], choice["note"]) for choice in found["choices"]][: len(choices) or 1] == choices
+
+
+def test_completions_tell_nobody_else(browse: Browse, world: World, table: str, log: Log) -> None:
+    log("a", {}, {"depth": "8"})
+    assert (
+        browse(world.stranger).get(f"{table}/completions.json?q=params.depth+=", Accept="application/json").status
+        == 404
+    )
+
+
 def test_an_experiment_without_candidates_teaches_and_waits(developer: Browser, table: str) -> None:
     page = developer.get(table)
     assert "No candidate yet" in page.text

@@ -1,4 +1,4 @@
-"""Which metrics, parameters and tags the candidates of an experiment have: what a table of them can show."""
+"""Which metrics, parameters and tags candidates have, and with which values: for the columns and filters of tables."""
 
 from dataclasses import dataclass
 
@@ -7,11 +7,15 @@ from sqlalchemy.orm import Session
 from modelyard.domains.accounts.actor import Actor
 from modelyard.domains.namespaces.access import Ability, require
 from modelyard.domains.namespaces.tables import Project
-from modelyard.domains.tracking.keys import names_of_keys
+from modelyard.domains.tracking.candidate_conditions import TABLES
+from modelyard.domains.tracking.hot.operations import Status
+from modelyard.domains.tracking.keys import ids_of_keys, names_of_keys
 from modelyard.domains.tracking.search.fragments import Reader
+from modelyard.domains.tracking.search.syntax import Entity, Field
 from modelyard.platform.raw import marks, read_rows
 
 NEWEST = 200
+NEWEST_COUNTED = 1_000
 
 # Walks the index from one metric to the next, as neither engine does for DISTINCT.
 _METRICS = (
@@ -26,6 +30,9 @@ _CANDIDATES = (
     "SELECT id FROM candidates WHERE experiment_id = ? AND deleted_ms IS NULL"
     " ORDER BY start_ms DESC, run_id DESC LIMIT ?"
 )
+
+
+_COUNTED = {"status": "status", "user_id": "source_user"}
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,39 @@ def keys_in_use(session: Session, actor: Actor, project: Project, experiment_id:
     tags = _used_by(session, "candidate_tags", newest)
     names = names_of_keys(Reader(session.connection()), {*metrics, *parameters, *tags})
     return KeysInUse(*(sorted(names[number] for number in numbers) for numbers in (metrics, parameters, tags)))
+
+
+def values_in_use(
+    session: Session, actor: Actor, project: Project, experiment_id: int, field: Field
+) -> list[tuple[str, int]]:
+    """The values that the newest candidates of an experiment have of a text, each with how many have it, most first.
+
+    Of fields that are no texts, and of names and ids that are all different, there are none.
+
+    Raises:
+        Forbidden, NotFound: of the project.
+    """
+    require(session, actor, Ability.READ_TRACKING, project)
+    newest = _numbers(session, _CANDIDATES, (experiment_id, NEWEST_COUNTED))
+    if not newest:
+        return []
+    among = marks(len(newest))
+    if field.entity is Entity.ATTRIBUTE and field.key in _COUNTED:
+        column = _COUNTED[field.key]
+        sql = f"SELECT {column}, count(*) FROM candidates WHERE id IN {among} GROUP BY {column}"  # noqa: S608  # names of ours
+        rows = read_rows(session, sql, tuple(newest))
+    elif field.entity in {Entity.PARAMETER, Entity.TAG}:
+        key_id = ids_of_keys(Reader(session.connection()), project.id, {field.key}).get(field.key)
+        sql = f"SELECT value, count(*) FROM {TABLES[field.entity].text} WHERE candidate_id IN {among}"  # noqa: S608  # names of ours
+        rows = read_rows(session, f"{sql} AND key_id = ? GROUP BY value", (*newest, key_id)) if key_id else []
+    else:
+        rows = []
+    counted = [(_text(field, value), int(number or 0)) for value, number in rows]
+    return sorted(counted, key=lambda pair: (-pair[1], pair[0]))
+
+
+def _text(field: Field, value: object) -> str:
+    return Status(int(str(value))).name if field.key == "status" and field.entity is Entity.ATTRIBUTE else str(value)
 
 
 def _used_by(session: Session, table: str, candidates: list[int]) -> list[int]:

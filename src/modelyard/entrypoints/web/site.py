@@ -8,6 +8,7 @@ from modelyard.entrypoints.web import (
     candidate_selection,
     candidates,
     candidates_csv,
+    completions,
     experiment_candidates,
     experiments,
     groups,
@@ -30,8 +31,9 @@ def all_pages() -> Pages:
     """Every page. The most used come first, the ones whose address fits everything last."""
     pages = Pages()
     for noun in (
-        experiment_candidates, candidates_csv, candidate_selection, candidates, experiments, artifacts, live, packages,
-        members, tokens, settings, sign_in, home, preferences, styleguide, mlflow_links, projects, groups,
+        experiment_candidates, candidates_csv, completions, candidate_selection, candidates, experiments, artifacts,
+        live, packages, members, tokens, settings, sign_in, home, preferences, styleguide, mlflow_links, projects,
+        groups,
     ):  # fmt: skip
         noun.mount(pages)
     projects.mount_last(pages)

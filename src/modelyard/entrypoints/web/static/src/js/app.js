@@ -15,6 +15,7 @@ import { startToasts } from "modelyard/toasts.js";
 const ISLANDS = {
   "my-chart": () => import("modelyard/elements/chart.js"),
   "my-columns": () => import("modelyard/elements/columns.js"),
+  "my-filter": () => import("modelyard/elements/filter.js"),
   "my-live": () => import("modelyard/elements/live.js"),
   "my-narrow": () => import("modelyard/elements/narrow.js"),
   "my-presets": () => import("modelyard/elements/presets.js"),
