@@ -50,6 +50,7 @@ class ServerProcess:
     log: Path
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
+    program: tuple[str, ...] = ("-m", "modelyard", "serve")
 
     @property
     def url(self) -> str:
@@ -59,7 +60,7 @@ class ServerProcess:
         """Start it, and by default wait until it is ready."""
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "modelyard", "serve"],
+                [sys.executable, *self.program],
                 env=environment({**self.settings, "port": self.port}),
                 stdout=output,
                 stderr=output,

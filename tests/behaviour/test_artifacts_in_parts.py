@@ -153,7 +153,7 @@ def test_an_old_upload_is_over(artifacts: Artifacts) -> None:
     upload_id, credentials = begun(artifacts, 1)
     parts = [{"part_number": 1, "etag": send(credentials[0], b"x").headers["ETag"]}]
     with artifacts.live.installation.database.write() as session:
-        session.execute(update(Upload).values(created_at=now() - timedelta(hours=25)))
+        session.execute(update(Upload).values(changed_at=now() - timedelta(hours=25)))
     assert send(credentials[0], b"x").status_code == 404
     assert mpu(artifacts, "complete", completion(upload_id, parts)).status_code == 404
 

@@ -152,7 +152,7 @@ def test_uploads_that_nobody_completed_are_swept_with_their_parts(
     assert sweep(database, store).uploads == 0
     calendar.after(25)
     with database.write() as session:
-        session.execute(update(Upload).where(Upload.upload_id == new).values(created_at=calendar()))
+        session.execute(update(Upload).where(Upload.upload_id == new).values(changed_at=calendar()))
     assert sweep(database, store).uploads == 2
     assert [upload_id for upload_id, _ in store.unfinished_uploads()] == [new]
 

@@ -58,7 +58,7 @@ def test_an_upload_is_found_by_its_project_and_target_only(database: Database, w
 
 def test_an_upload_is_over_after_a_day(database: Database, world: World, upload_id: str) -> None:
     with database.write() as session:
-        open_upload(session, upload_id).created_at = now() - timedelta(hours=25)
+        open_upload(session, upload_id).changed_at = now() - timedelta(hours=25)
     with database.read() as session:
         with pytest.raises(NotFound):
             open_upload(session, upload_id)

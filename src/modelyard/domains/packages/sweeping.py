@@ -70,7 +70,7 @@ def remove_orphans(database: Database, store: BlobStore, digests: Sequence[str])
 
 def _sweep_uploads(database: Database, store: BlobStore, moment: datetime) -> int:
     with database.write(changes_access=False, uses_reserve=True) as session:
-        session.execute(delete(Upload).where(Upload.created_at <= moment - LIFETIME))
+        session.execute(delete(Upload).where(Upload.changed_at <= moment - LIFETIME))
     swept = 0
     for batch in _batches(store.unfinished_uploads()):
         old = [upload_id for upload_id, changed_at in batch if changed_at <= moment - GRACE]

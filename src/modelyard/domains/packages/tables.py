@@ -65,7 +65,10 @@ class PackageFile(Table):
 
 
 class Upload(Table):
-    """A file that arrives in parts. Once it is complete `sha256` says what became of it, for whoever asks again."""
+    """A file that arrives in parts. Once it is complete `sha256` says what became of it, for whoever asks again.
+
+    It lives for a day from `changed_at`, when it was begun or completed. Its parts are being joined until `joining_until`.
+    """
 
     __tablename__ = "uploads"
     __table_args__ = (UniqueConstraint("upload_id"), {"sqlite_autoincrement": True})
@@ -76,7 +79,8 @@ class Upload(Table):
     creator_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     target: Mapped[str] = mapped_column(String(2048))
     sha256: Mapped[str | None] = mapped_column(String(64))
-    created_at: Mapped[datetime] = mapped_column(Moment)
+    changed_at: Mapped[datetime] = mapped_column(Moment)
+    joining_until: Mapped[datetime | None] = mapped_column(Moment)
 
 
 class UploadPart(Table):

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -12,12 +12,15 @@ from modelyard.domains.accounts.actor import Actor
 from modelyard.domains.packages.contents import PackageName
 from modelyard.domains.packages.tables import Upload, UploadPart
 from modelyard.platform.clock import now
+from modelyard.platform.database import execute_counting
 from modelyard.platform.errors import Invalid, NotFound
 from modelyard.platform.ids import hex_id
 from modelyard.platform.storage.blobs import StoredPart
 from modelyard.platform.storage.streaming import check_size
 
 LIFETIME = timedelta(hours=24)
+# Whoever joins parts renews this while it lasts; after it they are anybody's again.
+JOIN_LEASE = timedelta(seconds=15)
 MOST_PARTS = 10_000
 MISSING = "There is no such upload, or it is over. Begin a new one."
 
@@ -43,7 +46,7 @@ def begin_upload(session: Session, actor: Actor, project_id: int, target: Target
     if not 1 <= parts <= MOST_PARTS:
         raise Invalid(f"An upload has 1 to {MOST_PARTS} parts, not {parts}.")
     upload = Upload(
-        upload_id=hex_id(), project_id=project_id, creator_id=actor.user_id, target=str(target), created_at=now()
+        upload_id=hex_id(), project_id=project_id, creator_id=actor.user_id, target=str(target), changed_at=now()
     )
     session.add(upload)
     return upload
@@ -74,7 +77,7 @@ def get_upload(session: Session, project_id: int, upload_id: str, target: Target
 
 
 def _find(session: Session, upload_id: str) -> Upload | None:
-    return session.scalar(select(Upload).where(Upload.upload_id == upload_id, Upload.created_at > now() - LIFETIME))
+    return session.scalar(select(Upload).where(Upload.upload_id == upload_id, Upload.changed_at > now() - LIFETIME))
 
 
 def check_part(session: Session, upload: Upload, number: int, size_bytes: int, *, most_bytes: int) -> None:
@@ -106,6 +109,57 @@ def record_part(session: Session, upload: Upload, part: StoredPart, *, most_byte
         .values(upload_id=upload.id, number=part.number, **values)
         .on_conflict_do_update(index_elements=[UploadPart.upload_id, UploadPart.number], set_=values)
     )
+
+
+@dataclass(frozen=True)
+class JoinTurn:
+    """What somebody who wants to complete an upload has to do: join `parts`; without any, wait or, if done, nothing."""
+
+    parts: list[StoredPart]
+    is_done: bool = False
+
+
+def take_join_turn(session: Session, upload: Upload, claimed: Sequence[tuple[int, str]]) -> JoinTurn:
+    """Take the turn to join the parts, unless that is done or somebody has it. It ends after JOIN_LEASE, or renewed.
+
+    Raises:
+        Invalid: as `parts_to_join`.
+    """
+    _lock(session, upload)
+    if upload.sha256 is not None:
+        return JoinTurn([], is_done=True)
+    moment = now()
+    if upload.joining_until is not None and upload.joining_until > moment:
+        return JoinTurn([])
+    parts = parts_to_join(session, upload, claimed)
+    upload.joining_until = moment + JOIN_LEASE
+    return JoinTurn(parts)
+
+
+def _lock(session: Session, upload: Upload) -> None:
+    """See the upload as it is; others who want to wait here until this transaction ends.
+
+    Raises:
+        NotFound: it was aborted meanwhile.
+    """
+    chosen = select(Upload.id).where(Upload.id == upload.id).with_for_update()
+    if session.scalar(chosen) is None:
+        raise NotFound(MISSING)
+    session.refresh(upload)
+
+
+def keep_join_turn(session: Session, upload_id: str) -> None:
+    """Renew the turn of whoever is joining the parts."""
+    _set_join_turn(session, upload_id, now() + JOIN_LEASE)
+
+
+def give_join_turn_back(session: Session, upload_id: str) -> None:
+    """Let somebody else try at once."""
+    _set_join_turn(session, upload_id, None)
+
+
+def _set_join_turn(session: Session, upload_id: str, until: datetime | None) -> None:
+    execute_counting(session, update(Upload).where(Upload.upload_id == upload_id).values(joining_until=until))
 
 
 def parts_to_join(session: Session, upload: Upload, claimed: Sequence[tuple[int, str]]) -> list[StoredPart]:
@@ -140,10 +194,16 @@ def _ranges(numbers: Sequence[int]) -> str:
     return ", ".join(str(low) if low == high else f"{low}-{high}" for low, high in spans[:20]) or "none"
 
 
-def end_upload(session: Session, upload: Upload, sha256: str) -> None:
-    """Note what the upload became; asked once more, it is known to be complete."""
+def end_upload(session: Session, upload: Upload, sha256: str) -> bool:
+    """Note what the upload became, so that for a day it is known to be complete; False if that was done already."""
+    _lock(session, upload)
+    if upload.sha256 is not None:
+        return False
     upload.sha256 = sha256
+    upload.changed_at = now()
+    upload.joining_until = None
     session.execute(delete(UploadPart).where(UploadPart.upload_id == upload.id))
+    return True
 
 
 def abort_upload(session: Session, upload: Upload) -> None:

@@ -31,17 +31,17 @@ from modelyard.domains.packages.contents import (
 from modelyard.domains.packages.paths import file_path, folder_path
 from modelyard.domains.packages.tables import Package, Upload
 from modelyard.domains.packages.uploads import (
+    JoinTurn,
     Target,
     abort_upload,
     begin_upload,
     end_upload,
     get_upload,
-    parts_to_join,
+    take_join_turn,
 )
 from modelyard.domains.tracking.places import find_candidate_place, find_logged_model_place
 from modelyard.domains.tracking.tables import LoggedModel
 from modelyard.platform.errors import Invalid, NotFound
-from modelyard.platform.storage.blobs import StoredPart
 from modelyard.platform.storage.digests import StoredBlob
 
 VERSION = "-"
@@ -255,7 +255,7 @@ def begin_artifact_upload(
     return begin_upload(session, actor, project.id, target, parts=parts)
 
 
-def artifact_parts(
+def begin_joining_artifact(
     session: Session,
     actor: Actor,
     project: Project,
@@ -263,21 +263,21 @@ def artifact_parts(
     upload_id: str,
     *,
     claimed: Sequence[tuple[int, str]],
-) -> list[StoredPart]:
-    """The parts of an upload, to be joined; none when that was done already.
+) -> JoinTurn:
+    """Take the turn to join the parts of an upload, unless somebody else has it or it was done already.
 
     Raises:
         NotFound, Forbidden
         Invalid: parts are missing, or are others than the client says; the owner is deleted.
     """
     upload = get_upload(session, project.id, upload_id, _target(session, actor, project, artifact))
-    return [] if upload.sha256 is not None else parts_to_join(session, upload, claimed)
+    return take_join_turn(session, upload, claimed)
 
 
 def complete_artifact_upload(
     session: Session, actor: Actor, project: Project, artifact: ArtifactPath, upload_id: str, *, blob: StoredBlob
-) -> StoredFile:
-    """Put the file that the parts became among those of its owner.
+) -> StoredFile | None:
+    """Put the file that the parts became among those of its owner; None, and nothing, if that was done already.
 
     Raises:
         NotFound, Forbidden
@@ -286,8 +286,9 @@ def complete_artifact_upload(
     """
     target = _target(session, actor, project, artifact)
     upload = get_upload(session, project.id, upload_id, target)
+    if not end_upload(session, upload, blob.sha256):
+        return None
     package = ensure_package(session, project.id, target.package, creator_id=actor.user_id)
-    end_upload(session, upload, blob.sha256)
     return put_file(session, package, target.path, blob)
 
 

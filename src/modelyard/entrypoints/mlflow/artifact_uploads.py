@@ -5,15 +5,28 @@ part of one upload for a day, from whoever has the signature that came with it; 
 makes a file of the parts.
 """
 
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
 import msgspec
 
 from modelyard.domains.namespaces.access import Ability
-from modelyard.domains.packages.uploads import check_part, open_upload, record_part
+from modelyard.domains.packages.uploads import (
+    JOIN_LEASE,
+    JoinTurn,
+    check_part,
+    give_join_turn_back,
+    keep_join_turn,
+    open_upload,
+    record_part,
+)
 from modelyard.domains.tracking.artifacts import (
     ArtifactPath,
     abort_artifact_upload,
-    artifact_parts,
     begin_artifact_upload,
+    begin_joining_artifact,
     complete_artifact_upload,
 )
 from modelyard.entrypoints.mlflow.artifact_addresses import artifact_at, own_address
@@ -23,7 +36,8 @@ from modelyard.entrypoints.mlflow.wire import decode_body
 from modelyard.entrypoints.request import Policy, needs
 from modelyard.entrypoints.transfer import body_of, check_incoming, declared_bytes, headers_of, receive_into
 from modelyard.platform.crypto import ServerKey, same
-from modelyard.platform.errors import Invalid, TooLarge, Unauthenticated
+from modelyard.platform.database import Session
+from modelyard.platform.errors import Busy, Invalid, ModelyardError, TooLarge, Unauthenticated
 from modelyard.platform.storage.blobs import StoredPart
 from modelyard.platform.storage.streaming import in_thread
 
@@ -32,6 +46,10 @@ PARTS = "mlflow-artifacts/mpu/parts"
 SIGNATURE = "X-Modelyard-Signature"
 PURPOSE = "upload part"
 MOST_BODY_BYTES = 8 * 1024 * 1024
+# MLflow's client gives up an answer after two minutes, and asks again.
+PATIENCE_S = 90.0
+LOOK_EVERY_S = 0.5
+RENEW_EVERY_S = JOIN_LEASE.total_seconds() / 3
 
 
 class CreateBody(msgspec.Struct):
@@ -142,25 +160,54 @@ def _number(text: str) -> int:
 
 
 async def complete(exchange: Exchange) -> None:
-    """Make a file of the parts; done once, however often it is asked."""
+    """Make a file of the parts; done once, however often it is asked, and whoever asks meanwhile waits for it."""
     body = decode_body(COMPLETE, CompleteBody, await _small_body(exchange))
     artifact = _artifact(exchange.variable("path"), body.path)
     claimed = [(part.part_number, part.etag or "") for part in body.parts]
-    parts = await exchange.read(
-        lambda session, actor, project: artifact_parts(
-            session, actor, project, artifact, body.upload_id, claimed=claimed
+    deadline = time.monotonic() + PATIENCE_S
+    while not (turn := await _join_turn(exchange, artifact, body.upload_id, claimed)).is_done:
+        if turn.parts:
+            await _join(exchange, artifact, body.upload_id, turn.parts)
+            break
+        if time.monotonic() > deadline:
+            raise Busy("The parts of this file are still being joined. Ask again for its completion.")
+        await asyncio.sleep(LOOK_EVERY_S)
+    await exchange.answer_json({})
+
+
+async def _join_turn(
+    exchange: Exchange, artifact: ArtifactPath, upload_id: str, claimed: list[tuple[int, str]]
+) -> JoinTurn:
+    return await exchange.write(
+        lambda session, actor, project: begin_joining_artifact(
+            session, actor, project, artifact, upload_id, claimed=claimed
         )
     )
-    if parts:
-        store = exchange.installation.store
-        blob = await in_thread(lambda: store.join(body.upload_id, parts))
+
+
+async def _join(exchange: Exchange, artifact: ArtifactPath, upload_id: str, parts: list[StoredPart]) -> None:
+    """Join the parts, and make the blob a file. Ended in the middle, it can be begun again."""
+    store = exchange.installation.store
+    try:
+        joining = asyncio.ensure_future(in_thread(lambda: store.join(upload_id, parts)))
+        while not (await asyncio.wait({joining}, timeout=RENEW_EVERY_S))[0]:
+            await _set_turn(exchange, upload_id, keep_join_turn)
+        blob = joining.result()
         await exchange.write(
             lambda session, actor, project: complete_artifact_upload(
-                session, actor, project, artifact, body.upload_id, blob=blob
+                session, actor, project, artifact, upload_id, blob=blob
             )
         )
-        await in_thread(lambda: store.remove_parts(body.upload_id))
-    await exchange.answer_json({})
+    except BaseException:  # edge: whatever ended it, somebody else may try at once
+        await _set_turn(exchange, upload_id, give_join_turn_back)
+        raise
+    await in_thread(lambda: store.remove_parts(upload_id))
+
+
+async def _set_turn(exchange: Exchange, upload_id: str, change: Callable[[Session, str], None]) -> None:
+    """Renew the turn to join, or give it back. That fails without harm: the parts are joined twice at worst."""
+    with suppress(ModelyardError):
+        await exchange.write(lambda session, _actor, _project: change(session, upload_id))
 
 
 async def _small_body(exchange: Exchange) -> bytes:

@@ -321,7 +321,8 @@ def upgrade() -> None:
         sa.Column("creator_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("target", sa.String(length=2048), nullable=False),
         sa.Column("sha256", sa.String(length=64), nullable=True),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("changed_at", sa.BigInteger(), nullable=False),
+        sa.Column("joining_until", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(
             ["creator_id"], ["users.id"], name=op.f("fk_uploads_creator_id_users"), ondelete="SET NULL"
         ),
