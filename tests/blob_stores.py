@@ -63,7 +63,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
 
 
 def stored(store: BlobStore, data: bytes) -> str:
-    """The digest of `data`, which is in the store now."""
+    """The name of `data`, which is in the store now."""
     writer = store.writer(len(data))
     writer.write(data)
-    return writer.finish().sha256
+    return writer.finish().name

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-from datetime import timedelta
 from urllib.parse import quote_from_bytes
 
 import httpx
@@ -13,7 +12,6 @@ from sqlalchemy import select, update
 from modelyard.domains.namespaces.projects import create_project
 from modelyard.domains.packages.tables import Blob, Package, PackageFile
 from modelyard.domains.tracking.tables import Candidate
-from modelyard.platform.clock import now
 from tests.behaviour.artifact_client import Artifacts, create_logged_model, create_run
 from tests.conftest import LiveServer, World
 from tests.hostile_paths import hostile_paths
@@ -352,7 +350,7 @@ def test_presigned_addresses_where_the_store_has_them(artifacts: Artifacts, plac
 def test_missing_bytes_are_an_error_and_no_empty_file(artifacts: Artifacts) -> None:
     artifacts.put("x", b"0123456789")
     store = artifacts.live.installation.store
-    store.remove_unless_newer(hashlib.sha256(b"0123456789").hexdigest(), now() + timedelta(days=1))
+    store.remove([found.name for found in store.listed()])
     got = artifacts.get("x")
     assert (got.status_code, got.json()["error_code"]) == (503, "TEMPORARILY_UNAVAILABLE")
     assert os.path.sep not in got.json()["message"]

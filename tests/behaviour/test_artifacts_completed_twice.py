@@ -17,8 +17,7 @@ from modelyard.entrypoints.mlflow import artifact_uploads
 from modelyard.platform.clock import now
 from modelyard.platform.errors import Busy
 from modelyard.platform.settings import Settings
-from modelyard.platform.storage.blobs import StoredPart
-from modelyard.platform.storage.digests import StoredBlob
+from modelyard.platform.storage.blobs import StoredBlob, StoredPart
 from tests.behaviour.artifact_client import Artifacts, create_run
 from tests.conftest import LiveServer, World
 from tests.processes import ServerProcess

@@ -1,7 +1,6 @@
 """The real python-gitlab against the package registry of the live server."""
 
 import dataclasses
-from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -9,7 +8,6 @@ import pytest
 from gitlab.exceptions import GitlabDeleteError, GitlabGetError, GitlabUploadError
 from gitlab.v4.objects import Project
 
-from modelyard.platform.clock import now
 from tests.conformance.conftest import Connect
 from tests.conftest import LiveServer, World
 
@@ -175,7 +173,7 @@ def test_a_download_has_a_range_a_tag_and_no_type(live: LiveServer, world: World
 
 def test_head_reads_no_bytes(live: LiveServer, world: World, project: Project) -> None:
     upload(project, "tool")
-    live.installation.store.remove_unless_newer(DIGESTS["file_sha256"], now() + timedelta(days=1))
+    live.installation.store.remove([found.name for found in live.installation.store.listed()])
     address = f"{live.url}/api/v4/projects/{world.project_id}/packages/generic/tool/1.0/x.txt"
     assert httpx.head(address, headers=world.guest.headers).status_code == 200
     assert httpx.get(address, headers=world.guest.headers).status_code == 503

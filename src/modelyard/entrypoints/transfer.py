@@ -12,8 +12,7 @@ from urllib.parse import quote
 from modelyard.domains.packages.contents import StoredFile
 from modelyard.platform.errors import Invalid
 from modelyard.platform.http import Headers, Receive, Scope, Send
-from modelyard.platform.storage.blobs import CHUNK_BYTES, BlobStore, MissingBlobError, Span
-from modelyard.platform.storage.digests import StoredBlob
+from modelyard.platform.storage.blobs import CHUNK_BYTES, BlobStore, MissingBlobError, Span, StoredBlob
 from modelyard.platform.storage.streaming import Stored, Writer, check_size, in_thread, pieces, receive
 
 SINGLE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
@@ -185,7 +184,7 @@ async def prepare_download(store: BlobStore, file: StoredFile, method: str, aske
     """
     answer = answer_for(file, asked)
     start, stop = (0, 0) if method == "HEAD" or answer.span is None else answer.span
-    chunks = store.chunks(file.sha256, (start, stop))
+    chunks = store.chunks(file.blob_name, (start, stop))
     if stop - start > CHUNK_BYTES:
         stream = pieces(chunks)
         first = await anext(stream, b"")

@@ -3,7 +3,8 @@ from collections.abc import Callable
 
 import pytest
 
-from modelyard.platform.storage.digests import Digester, StoredBlob
+from modelyard.platform.storage.blobs import StoredBlob, new_name
+from modelyard.platform.storage.digests import Digester
 from tests.blob_stores import bucket, bucket_server, store
 
 __all__ = ["bucket", "bucket_server", "store"]
@@ -17,6 +18,6 @@ def blob() -> Callable[[str], StoredBlob]:
         digester = Digester()
         digester.update(text.encode())
         assert digester.result().sha256 == hashlib.sha256(text.encode()).hexdigest()
-        return digester.result()
+        return StoredBlob(new_name(digester.result().sha256), digester.result())
 
     return described

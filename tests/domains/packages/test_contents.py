@@ -23,7 +23,7 @@ from modelyard.domains.packages.tables import Package, PackageFile
 from modelyard.platform.database import Database
 from modelyard.platform.errors import Conflict, ModelyardError
 from modelyard.platform.events import EventRow
-from modelyard.platform.storage.digests import StoredBlob
+from modelyard.platform.storage.blobs import StoredBlob
 from tests.conftest import World
 
 BlobOf = Callable[[str], StoredBlob]
@@ -57,9 +57,9 @@ def test_a_file_keeps_its_digests(database: Database, world: World, blob: BlobOf
         found = find_file(session, package_id, "a/b.txt")
         assert found is not None
         assert (found.sha256, found.md5, found.sha1) == (
-            blob("a/b.txt").sha256,
-            blob("a/b.txt").md5,
-            blob("a/b.txt").sha1,
+            blob("a/b.txt").digests.sha256,
+            blob("a/b.txt").digests.md5,
+            blob("a/b.txt").digests.sha1,
         )
         assert found.size_bytes == 7
         assert find_file(session, package_id, "a") is None
@@ -81,7 +81,7 @@ def test_other_bytes_replace_the_row_and_keep_its_number(database: Database, wor
         after = put_file(session, session.get_one(Package, package_id), "a.txt", blob("other"))
         assert before is not None
         assert after.id == before.id
-        assert after.sha256 == blob("other").sha256
+        assert after.sha256 == blob("other").digests.sha256
         assert find_file(session, package_id, "a.txt") == after
 
 

@@ -24,7 +24,7 @@ from modelyard.domains.packages.registry import (
 )
 from modelyard.platform.database import Database
 from modelyard.platform.errors import Forbidden, Invalid, ModelyardError, NotFound
-from modelyard.platform.storage.digests import StoredBlob
+from modelyard.platform.storage.blobs import StoredBlob
 from tests.conftest import World
 
 BlobOf = Callable[[str], StoredBlob]

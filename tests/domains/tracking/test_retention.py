@@ -29,7 +29,8 @@ from modelyard.entrypoints.request import Installation
 from modelyard.platform.clock import now, to_ms
 from modelyard.platform.database import Table
 from modelyard.platform.ids import hex_id
-from modelyard.platform.storage.digests import StoredBlob
+from modelyard.platform.storage.blobs import StoredBlob, new_name
+from modelyard.platform.storage.digests import Digests
 from tests.conftest import World
 
 KEEP = timedelta(days=30)
@@ -58,8 +59,9 @@ def create(installation: Installation, world: World) -> Create:
 
 def put(installation: Installation, world: World, artifact: ArtifactPath) -> None:
     digest = hashlib.sha256(repr(artifact).encode()).hexdigest()
+    blob = StoredBlob(new_name(digest), Digests(digest, digest[:32], digest[:40], 1))
     with installation.database.write() as session:
-        put_artifact(session, SYSTEM, world.project(session), artifact, StoredBlob(digest, digest[:32], digest[:40], 1))
+        put_artifact(session, SYSTEM, world.project(session), artifact, blob)
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ from modelyard.platform.errors import Unauthenticated
 from modelyard.platform.ids import hex_id
 from modelyard.platform.lock import prepare_data_directory
 from modelyard.platform.settings import Settings
-from modelyard.platform.storage.digests import StoredBlob
+from modelyard.platform.storage.blobs import StoredBlob
 from tests.conftest import World, free_port
 from tests.entrypoints.cli.conftest import Run
 
@@ -40,6 +40,11 @@ def stored(installation: Installation, data: bytes) -> StoredBlob:
     writer = installation.store.writer(len(data))
     writer.write(data)
     return writer.finish()
+
+
+def blob_path(installation: Installation, sha256: str) -> Path:
+    """Where the bytes of that digest lie."""
+    return next((installation.settings.data / "blobs" / "sha256").rglob(f"{sha256}.*"))
 
 
 @pytest.fixture
@@ -129,7 +134,7 @@ def test_everything_comes_back(
         assert set(session.scalars(select(Candidate.run_id))) == set(run_ids)
         for run_id in run_ids:
             file = get_artifact(session, SYSTEM, project, ArtifactPath("weights.bin", run_id=run_id))
-            assert b"".join(restored.store.chunks(file.sha256)) == run_id.encode() * 1000
+            assert b"".join(restored.store.chunks(file.blob_name)) == run_id.encode() * 1000
             candidate = get_candidate(session, SYSTEM, project, run_id)
             assert series_of(session, project.id, candidate.id, "loss").values.tolist() == [1.0, 0.5, 0.25]
         assert actor_of_token(session, restored.key, world.developer.token).username == "developer"
@@ -207,7 +212,7 @@ def test_a_damaged_file_is_named_and_the_others_are_saved(
 ) -> None:
     run_ids = fill(3)
     lost = hashlib.sha256(run_ids[1].encode() * 1000).hexdigest()
-    path = installation.settings.data / "blobs" / "sha256" / lost[:2] / lost[2:4] / lost
+    path = blob_path(installation, lost)
     path.write_bytes(b"something else")
     ended = run("backup", str(tmp_path / "backup"))
     assert (ended.status, "1 files were missing or damaged" in ended.err) == (1, True)
@@ -300,9 +305,8 @@ class TestDoctor:
 
     def test_a_missing_and_a_cut_file(self, run: Run, installation: Installation, fill: Fill) -> None:
         first, second, _ = (hashlib.sha256(it.encode() * 1000).hexdigest() for it in fill(3))
-        root = installation.settings.data / "blobs" / "sha256"
-        (root / first[:2] / first[2:4] / first).unlink()
-        (root / second[:2] / second[2:4] / second).write_bytes(b"x")
+        blob_path(installation, first).unlink()
+        blob_path(installation, second).write_bytes(b"x")
         ended = run("doctor")
         assert ended.status == 1
         assert f"fault    files: Missing: {first}." in ended.out
@@ -310,7 +314,7 @@ class TestDoctor:
 
     def test_a_flipped_bit_is_found_by_reading(self, run: Run, installation: Installation, fill: Fill) -> None:
         (digest,) = (hashlib.sha256(it.encode() * 1000).hexdigest() for it in fill(1))
-        path = installation.settings.data / "blobs" / "sha256" / digest[:2] / digest[2:4] / digest
+        path = blob_path(installation, digest)
         content = bytearray(path.read_bytes())
         content[7] ^= 1
         path.write_bytes(content)

@@ -1,7 +1,6 @@
 import errno
 import os
 import stat
-import threading
 from datetime import timedelta
 from pathlib import Path
 
@@ -54,14 +53,6 @@ def test_discarding_leaves_nothing(blobs: LocalBlobs) -> None:
     assert [found.size_bytes for found in blobs.listed()] == [1]
 
 
-def test_a_blob_that_a_power_cut_shortened_is_mended_by_the_next_upload(blobs: LocalBlobs) -> None:
-    sha256 = stored(blobs, b"all of it")
-    path = blobs.root / "sha256" / sha256[:2] / sha256[2:4] / sha256
-    os.truncate(path, 3)
-    assert stored(blobs, b"all of it") == sha256
-    assert b"".join(blobs.chunks(sha256)) == b"all of it"
-
-
 def test_what_leaves_too_little_room_is_refused_before_a_byte_is_written(tmp_path: Path) -> None:
     free = os.statvfs(tmp_path).f_bavail * os.statvfs(tmp_path).f_frsize
     blobs = LocalBlobs(tmp_path / "blobs", is_durable=True, reserve_bytes=free // 2)
@@ -103,8 +94,8 @@ def test_bytes_and_directory_are_flushed_before_the_blob_counts(
         fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", watched)
-    sha256 = stored(blobs, b"first")
-    first, second = sha256[:2], f"{sha256[:2]}/{sha256[2:4]}"
+    name = stored(blobs, b"first")
+    first, second = name[:2], f"{name[:2]}/{name[2:4]}"
     assert flushed[0].startswith("incoming/")
     assert flushed[1:] == ["sha256", f"sha256/{first}", f"sha256/{second}"]
     flushed.clear()
@@ -114,25 +105,3 @@ def test_bytes_and_directory_are_flushed_before_the_blob_counts(
     blobs.is_durable = False
     stored(blobs, b"second")
     assert flushed == []
-
-
-def test_uploads_and_sweeps_of_the_same_bytes_never_lose_them(blobs: LocalBlobs) -> None:
-    """A sweep that believes the blob is old never takes it from an upload that has just been told it is there."""
-    stop = threading.Event()
-    sha256 = stored(blobs, b"contended")
-
-    def sweep() -> None:
-        while not stop.is_set():
-            os.utime(path, (0, 0)) if path.exists() else None
-            blobs.remove_unless_newer(sha256, now() - SOON)
-
-    path = blobs.root / "sha256" / sha256[:2] / sha256[2:4] / sha256
-    sweeper = threading.Thread(target=sweep)
-    sweeper.start()
-    try:
-        for _ in range(300):
-            assert stored(blobs, b"contended") == sha256
-    finally:
-        stop.set()
-        sweeper.join()
-    assert list((blobs.root / "incoming").iterdir()) == []

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Generator
 import pytest
 
 from modelyard.platform.errors import TooLarge
-from modelyard.platform.storage.blobs import CHUNK_BYTES, BlobStore
-from modelyard.platform.storage.digests import StoredBlob
+from modelyard.platform.storage.blobs import CHUNK_BYTES, BlobStore, StoredBlob
+from modelyard.platform.storage.digests import Digests
 from modelyard.platform.storage.streaming import pieces, receive
 
 MEBIBYTES = bytes(range(256)) * 4096 * 7 + b"end"
@@ -21,14 +21,14 @@ async def arriving(data: bytes, size: int) -> AsyncIterator[bytes]:
 def test_what_arrives_in_pieces_leaves_in_pieces(store: BlobStore, size: int) -> None:
     async def there_and_back() -> bytes:
         blob = await receive(store.writer, arriving(MEBIBYTES, size), most_bytes=len(MEBIBYTES))
-        assert blob.size_bytes == len(MEBIBYTES)
-        return b"".join([piece async for piece in pieces(store.chunks(blob.sha256))])
+        assert blob.digests.size_bytes == len(MEBIBYTES)
+        return b"".join([piece async for piece in pieces(store.chunks(blob.name))])
 
     assert asyncio.run(there_and_back()) == MEBIBYTES
 
 
 def test_an_empty_body_is_an_empty_blob(store: BlobStore) -> None:
-    assert asyncio.run(receive(store.writer, arriving(b"", 1), most_bytes=0)).size_bytes == 0
+    assert asyncio.run(receive(store.writer, arriving(b"", 1), most_bytes=0)).digests.size_bytes == 0
 
 
 @pytest.mark.parametrize("most", [10, 3 * CHUNK_BYTES])
@@ -53,7 +53,7 @@ class SlowWriter:
 
     def finish(self) -> StoredBlob:
         self.told.append("finished")
-        return StoredBlob("", "", "", 0)
+        return StoredBlob("", Digests("", "", "", 0))
 
     def discard(self) -> None:
         self.told.append("discarded")

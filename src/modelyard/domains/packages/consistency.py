@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from modelyard.domains.packages.tables import Blob
-from modelyard.platform.storage.blobs import BlobStore, ListedBlob
+from modelyard.platform.storage.blobs import BlobStore, ListedBlob, digest_in
 
 AT_ONCE = 1000
 
@@ -25,7 +25,7 @@ class BlobCheck:
 
 
 def check_blobs(session: Session, store: BlobStore) -> BlobCheck:
-    """Walk the rows and the store side by side, both in the order of digests.
+    """Walk the rows and the store side by side, both in the order of names, which is that of digests.
 
     A blob without a row is no fault: it is swept after a day, or its row is just about to be written. A row whose blob
     is not listed is looked for once more, since it may have come after the listing passed its place.
@@ -33,18 +33,18 @@ def check_blobs(session: Session, store: BlobStore) -> BlobCheck:
     found = BlobCheck()
     listed = iter(_in_order(store.listed()))
     blob = next(listed, None)
-    for sha256, size_bytes in _rows(session):
+    for name, size_bytes in _rows(session):
         found.rows += 1
         found.row_bytes += size_bytes
-        while blob is not None and blob.sha256 < sha256:
+        while blob is not None and blob.name < name:
             _note_orphan(found, blob)
             blob = next(listed, None)
-        if blob is not None and blob.sha256 == sha256:
+        if blob is not None and blob.name == name:
             if blob.size_bytes != size_bytes:
-                found.wrong_size.append(sha256)
+                found.wrong_size.append(digest_in(name))
             blob = next(listed, None)
-        elif store.size_of(sha256) != size_bytes:
-            found.missing.append(sha256)
+        elif store.size_of(name) != size_bytes:
+            found.missing.append(digest_in(name))
     while blob is not None:
         _note_orphan(found, blob)
         blob = next(listed, None)
@@ -54,23 +54,23 @@ def check_blobs(session: Session, store: BlobStore) -> BlobCheck:
 def _rows(session: Session) -> Iterator[tuple[str, int]]:
     last = ""
     while rows := session.execute(
-        select(Blob.sha256, Blob.size_bytes).where(Blob.sha256 > last).order_by(Blob.sha256).limit(AT_ONCE)
+        select(Blob.name, Blob.size_bytes).where(Blob.sha256 > last).order_by(Blob.sha256).limit(AT_ONCE)
     ).all():
-        yield from ((sha256, size_bytes) for sha256, size_bytes in rows)
-        last = rows[-1][0]
+        yield from ((name, size_bytes) for name, size_bytes in rows)
+        last = digest_in(rows[-1][0])
 
 
 def _in_order(listed: Iterator[ListedBlob]) -> Iterator[ListedBlob]:
-    """The listing, which both stores give in the order of digests.
+    """The listing, which both stores give in the order of names.
 
     Raises:
         RuntimeError: one did not, so that nothing could be concluded.
     """
     last = ""
     for blob in listed:
-        if blob.sha256 <= last:
+        if blob.name <= last:
             raise RuntimeError("The store does not list its blobs in order.")
-        last = blob.sha256
+        last = blob.name
         yield blob
 
 

@@ -2,9 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Executable, Row, and_, bindparam, case, delete, func, or_, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    Row,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    null,
+    or_,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -12,13 +26,15 @@ from modelyard.domains.packages.events import FilesDeleted, PackageCreated, Pack
 from modelyard.domains.packages.paths import ancestors, folded
 from modelyard.domains.packages.tables import Blob, Package, PackageFile
 from modelyard.platform.clock import now
-from modelyard.platform.errors import Conflict
+from modelyard.platform.errors import Busy, Conflict
 from modelyard.platform.events import publish
 from modelyard.platform.pagination import Page, decode_cursor, encode_cursor
-from modelyard.platform.storage.digests import StoredBlob
+from modelyard.platform.storage.blobs import StoredBlob
 
 GENERIC = "generic"
 ML_MODEL = "ml_model"
+# Bytes without a row are removed after a day; long before that they are not relied on.
+LONGEST_WAIT = timedelta(hours=12)
 AFTER_SLASH = "0"
 """The character after `/`: paths below a folder are those from `folder/` up to `folder0`."""
 
@@ -34,7 +50,7 @@ class PackageName:
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A file of a package, with the digests of its bytes."""
+    """A file of a package, with the digests of its bytes and their name in the store."""
 
     id: int
     package_id: int
@@ -44,6 +60,7 @@ class StoredFile:
     sha1: str
     size_bytes: int
     created_at: datetime
+    blob_name: str
 
 
 @dataclass(frozen=True)
@@ -75,6 +92,7 @@ _FILES = select(
     Blob.sha1,
     Blob.size_bytes,
     PackageFile.created_at,
+    Blob.name,
 ).join(Blob, Blob.sha256 == PackageFile.sha256)
 _FILE = _FILES.where(PackageFile.package_id == bindparam("package_id"), PackageFile.path == bindparam("path"))
 _TOUCH = (
@@ -100,8 +118,8 @@ def _upserts(insert: "type[sqlite.Insert | postgresql.Insert]") -> tuple[Executa
     """Statements that put a blob and a file, whether or not they are there."""
     blob, file = insert(_blobs), insert(_files)
     return (
-        # A blob that nobody referred to any more is new again, before the sweep forgets it.
-        blob.on_conflict_do_update(index_elements=["sha256"], set_={"created_at": blob.excluded.created_at}),
+        # Bytes that are there keep their name. From now on they are used, whatever the sweep has seen.
+        blob.on_conflict_do_update(index_elements=["sha256"], set_={"unused_at": null()}).returning(_blobs.c.name),
         file.on_conflict_do_update(
             index_elements=["package_id", "path"],
             set_={"sha256": file.excluded.sha256, "created_at": file.excluded.created_at},
@@ -149,26 +167,32 @@ def ensure_package(session: Session, project_id: int, name: PackageName, *, crea
 def put_file(session: Session, package: Package, path: str, blob: StoredBlob) -> StoredFile:
     """Let `path` name these bytes; nothing changes if it does already.
 
-    The store has the bytes in full before this is called, so that no row is ever without them.
+    The store has the bytes in full before this is called, so that no row is ever without them. If it had the same
+    bytes before, those are the file's, and what came now is superfluous: the answer's `blob_name` is another one.
 
     Raises:
+        Busy: the bytes came so long ago that they may be swept.
         Conflict: the path is a folder, lies below a file, or some file systems would take it for another one.
     """
+    digests, moment = blob.digests, now()
+    if blob.stored_at < moment - LONGEST_WAIT:
+        raise Busy("This upload was interrupted for too long. Send the file again.")
     found = find_file(session, package.id, path)
-    if found is not None and found.sha256 == blob.sha256:
+    if found is not None and found.sha256 == digests.sha256:
         return found
-    moment = now()
     # On PostgreSQL this row is also the lock under which the checks below stay true.
     if session.execute(_TOUCH, {"package_id": package.id, "moment": moment}).scalar() is None:
         raise Conflict("The package was deleted while something was put into it. Try again.")
     if found is None:
         _refuse_shadows(session, package, path)
     put_blob, put_row = _UPSERTS[session.get_bind().dialect.name]
-    values = {"md5": blob.md5, "sha1": blob.sha1, "size_bytes": blob.size_bytes}
-    session.execute(put_blob, {"sha256": blob.sha256, "created_at": moment, **values})
+    blob_row = {"name": blob.name, "created_at": moment, **vars(digests)}
+    blob_name = session.execute(put_blob, blob_row).scalar_one()
     row = {"package_id": package.id, "project_id": package.project_id, "path": path}
-    file_id = session.execute(put_row, {**row, "sha256": blob.sha256, "created_at": moment}).scalar_one()
-    return StoredFile(file_id, package.id, path, blob.sha256, blob.md5, blob.sha1, blob.size_bytes, moment)
+    file_id = session.execute(put_row, {**row, "sha256": digests.sha256, "created_at": moment}).scalar_one()
+    return StoredFile(
+        id=file_id, package_id=package.id, path=path, created_at=moment, blob_name=blob_name, **vars(digests)
+    )
 
 
 def _refuse_shadows(session: Session, package: Package, path: str) -> None:
@@ -200,7 +224,7 @@ def is_below(folder: str) -> ColumnElement[bool]:
     return and_(PackageFile.path >= f"{folder}/", PackageFile.path < f"{folder}{AFTER_SLASH}")
 
 
-def _stored(row: Row[int, int, str, str, str, str, int, datetime] | None) -> StoredFile | None:
+def _stored(row: Row[int, int, str, str, str, str, int, datetime, str] | None) -> StoredFile | None:
     return None if row is None else StoredFile(*row)
 
 

@@ -29,7 +29,7 @@ from modelyard.domains.packages.paths import file_path, folder_path, generic_fil
 from modelyard.domains.packages.tables import Blob, Package, PackageFile
 from modelyard.platform.errors import Invalid, NotFound
 from modelyard.platform.pagination import CursorValue, Page, decode_cursor, encode_cursor
-from modelyard.platform.storage.digests import StoredBlob
+from modelyard.platform.storage.blobs import StoredBlob
 
 STATUSES = ("default", "hidden")
 # Packages of candidates and logged models, which are filled through the MLflow protocol only.

@@ -1,7 +1,10 @@
 """Background work on stored bytes: forget what nobody refers to, remove it from the store, verify what stays.
 
-Nothing is removed at one look. A blob loses its row after a day without files; its bytes go when they have been without
-a row and untouched for a day at two looks an hour apart. An upload of the same bytes meanwhile makes both new.
+A blob loses its row after it was without files for a day; bytes go when they have been without a row at two looks an
+hour apart, the first of them a day after they came. So backups, and downloads that have begun, find what they look for.
+
+None of these times is what keeps files from losing their bytes: a row goes only while no file needs it, in one
+statement, and bytes without a row are nobody's for good, since every upload stores its own under a new name.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,14 +13,14 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, and_, delete, exists, select
+from sqlalchemy import ColumnElement, delete, exists, select, update
 from sqlalchemy.orm import Session
 
 from modelyard.domains.packages.tables import Blob, PackageFile, Upload
 from modelyard.domains.packages.uploads import LIFETIME
 from modelyard.platform.clock import now
-from modelyard.platform.database import Database
-from modelyard.platform.storage.blobs import BlobStore, MissingBlobError
+from modelyard.platform.database import Database, execute_counting
+from modelyard.platform.storage.blobs import BlobStore, MissingBlobError, digest_in
 from modelyard.platform.storage.digests import Digester
 from modelyard.platform.tasks.queue import enqueue
 
@@ -33,7 +36,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Swept:
-    """What was removed, and what may be removed after another look."""
+    """How much was removed, and the names of blobs that may be removed after another look."""
 
     interrupted: int
     uploads: int
@@ -52,7 +55,8 @@ def sweep(database: Database, store: BlobStore) -> Swept:
     """Remove what is over, find blobs without a row, and have a task look at those again. To be done every hour."""
     moment = now()
     uploads = _sweep_uploads(database, store, moment)
-    _forget_blobs(database, moment - GRACE)
+    _mark_unused(database, moment)
+    _forget_unused(database, moment - GRACE)
     orphans = _find_orphans(database, store, moment - GRACE)
     if orphans:
         with database.write(changes_access=False, uses_reserve=True) as session:
@@ -60,12 +64,15 @@ def sweep(database: Database, store: BlobStore) -> Swept:
     return Swept(store.sweep_unfinished(moment - GRACE), uploads, orphans)
 
 
-def remove_orphans(database: Database, store: BlobStore, digests: Sequence[str]) -> int:
-    """Look again, BETWEEN_LOOKS after `sweep` has found `digests`, and remove those that are still orphans."""
-    older_than = now() - GRACE
-    with database.read() as session:
-        orphans = _without_row(session, digests)
-    return sum(store.remove_unless_newer(sha256, older_than) for sha256 in orphans)
+def remove_orphans(database: Database, store: BlobStore, names: Sequence[str]) -> int:
+    """Look again, BETWEEN_LOOKS after `sweep` has found `names`, and remove those that still have no row."""
+    removed = 0
+    for batch in _batches(names):
+        with database.read() as session:
+            orphans = _without_row(session, batch)
+        store.remove(orphans)
+        removed += len(orphans)
+    return removed
 
 
 def _sweep_uploads(database: Database, store: BlobStore, moment: datetime) -> int:
@@ -83,24 +90,39 @@ def _sweep_uploads(database: Database, store: BlobStore, moment: datetime) -> in
     return swept
 
 
-def _forget_blobs(database: Database, older_than: datetime) -> None:
+def _mark_unused(database: Database, moment: datetime) -> None:
+    is_new = (Blob.unused_at.is_(None), _has_no_file())
+    for digests in _portions(database, *is_new):
+        with database.write(changes_access=False, uses_reserve=True) as session:
+            execute_counting(session, update(Blob).where(Blob.sha256.in_(digests), *is_new).values(unused_at=moment))
+
+
+def _forget_unused(database: Database, unused_since: datetime) -> None:
+    # Whoever uses a blob takes the mark away, so that this either waits for them and changes nothing, or they find no
+    # row any more and make one with their own bytes.
+    is_over = (Blob.unused_at <= unused_since, _has_no_file())
+    for digests in _portions(database, *is_over):
+        with database.write(changes_access=False, uses_reserve=True) as session:
+            execute_counting(session, delete(Blob).where(Blob.sha256.in_(digests), *is_over))
+
+
+def _portions(database: Database, *conditions: ColumnElement[bool]) -> Iterator[Sequence[str]]:
+    """The digests of all blobs of which something is true, AT_ONCE at a time."""
+    last = ""
     while True:
         with database.read() as session:
-            unused = session.scalars(select(Blob.sha256).where(_is_unused(older_than)).limit(AT_ONCE)).all()
-        if not unused:
+            chosen = select(Blob.sha256).where(Blob.sha256 > last, *conditions).order_by(Blob.sha256).limit(AT_ONCE)
+            digests = session.scalars(chosen).all()
+        if not digests:
             return
-        with database.write(changes_access=False, uses_reserve=True) as session:
-            session.execute(
-                delete(Blob)
-                .where(Blob.sha256.in_(unused), _is_unused(older_than))
-                .execution_options(synchronize_session=False)
-            )
+        yield digests
+        last = digests[-1]
 
 
 def _find_orphans(database: Database, store: BlobStore, older_than: datetime) -> list[str]:
     orphans: list[str] = []
     for batch in _batches(store.listed()):
-        old = [found.sha256 for found in batch if found.changed_at <= older_than]
+        old = [found.name for found in batch if found.changed_at <= older_than]
         with database.read() as session:
             orphans += _without_row(session, old)
         if len(orphans) >= MOST_ORPHANS:
@@ -108,13 +130,14 @@ def _find_orphans(database: Database, store: BlobStore, older_than: datetime) ->
     return orphans[:MOST_ORPHANS]
 
 
-def _is_unused(older_than: datetime) -> ColumnElement[bool]:
-    return and_(Blob.created_at <= older_than, ~exists(select(PackageFile.id).where(PackageFile.sha256 == Blob.sha256)))
+def _has_no_file() -> ColumnElement[bool]:
+    return ~exists(select(PackageFile.id).where(PackageFile.sha256 == Blob.sha256))
 
 
-def _without_row(session: Session, digests: Sequence[str]) -> list[str]:
-    known = set(session.scalars(select(Blob.sha256).where(Blob.sha256.in_(digests))))
-    return [sha256 for sha256 in digests if sha256 not in known]
+def _without_row(session: Session, names: Sequence[str]) -> list[str]:
+    digests = {digest_in(name) for name in names}
+    known = set(session.scalars(select(Blob.name).where(Blob.sha256.in_(digests))))
+    return [name for name in names if name not in known]
 
 
 def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
@@ -125,25 +148,19 @@ def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
 
 def scrub(database: Database, store: BlobStore) -> Iterator[Damage]:
     """Read every blob again and tell which ones are damaged, in the order of their digests."""
-    last = ""
-    while True:
+    for digests in _portions(database):
         with database.read() as session:
-            digests = session.scalars(
-                select(Blob.sha256).where(Blob.sha256 > last).order_by(Blob.sha256).limit(AT_ONCE)
-            ).all()
-        if not digests:
-            return
-        last = digests[-1]
-        for sha256 in digests:
-            damage = _damage_of(store, sha256)
+            names = session.scalars(select(Blob.name).where(Blob.sha256.in_(digests)).order_by(Blob.sha256)).all()
+        for name in names:
+            damage = _damage_of(store, name)
             if damage is not None:
                 yield damage
 
 
-def _damage_of(store: BlobStore, sha256: str) -> Damage | None:
-    found = Digester()
+def _damage_of(store: BlobStore, name: str) -> Damage | None:
+    found, sha256 = Digester(), digest_in(name)
     try:
-        for chunk in store.chunks(sha256):
+        for chunk in store.chunks(name):
             found.update(chunk)
     except MissingBlobError:
         return Damage(sha256, is_missing=True)

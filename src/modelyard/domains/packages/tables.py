@@ -11,12 +11,16 @@ from modelyard.platform.database import Identifier, Moment, Table
 Path = String(1024).with_variant(String(1024, collation="C"), "postgresql")
 
 
-EVERY_BLOB = "SELECT sha256, size_bytes FROM blobs ORDER BY sha256"
+EVERY_BLOB = "SELECT name, size_bytes FROM blobs ORDER BY sha256"
 """For backups, which read a copy of the database by hand."""
 
 
 class Blob(Table):
-    """Bytes that the store has in full. The row is written only after they are flushed."""
+    """Bytes that the store has in full, under `name`. The row is written only after they are flushed.
+
+    A row that is gone never comes back with the same name, and bytes are removed only when no row has their name: that
+    is why no file can lose them. Since `unused_at` the sweep knows of no file that has them.
+    """
 
     __tablename__ = "blobs"
 
@@ -24,7 +28,9 @@ class Blob(Table):
     md5: Mapped[str] = mapped_column(String(32))
     sha1: Mapped[str] = mapped_column(String(40))
     size_bytes: Mapped[int] = mapped_column(BigInteger)
+    name: Mapped[str] = mapped_column(String(96))
     created_at: Mapped[datetime] = mapped_column(Moment)
+    unused_at: Mapped[datetime | None] = mapped_column(Moment)
 
 
 class Package(Table):
@@ -67,7 +73,7 @@ class PackageFile(Table):
 class Upload(Table):
     """A file that arrives in parts. Once it is complete `sha256` says what became of it, for whoever asks again.
 
-    It lives for a day from `changed_at`, when it was begun or completed. Its parts are being joined until `joining_until`.
+    It lives for a day from `changed_at`, when it was begun or completed. Until `joining_until` its parts are joined.
     """
 
     __tablename__ = "uploads"

@@ -42,7 +42,7 @@ from modelyard.domains.packages.uploads import (
 from modelyard.domains.tracking.places import find_candidate_place, find_logged_model_place
 from modelyard.domains.tracking.tables import LoggedModel
 from modelyard.platform.errors import Invalid, NotFound
-from modelyard.platform.storage.digests import StoredBlob
+from modelyard.platform.storage.blobs import StoredBlob
 
 VERSION = "-"
 MODELS = "models"
@@ -286,7 +286,7 @@ def complete_artifact_upload(
     """
     target = _target(session, actor, project, artifact)
     upload = get_upload(session, project.id, upload_id, target)
-    if not end_upload(session, upload, blob.sha256):
+    if not end_upload(session, upload, blob.digests.sha256):
         return None
     package = ensure_package(session, project.id, target.package, creator_id=actor.user_id)
     return put_file(session, package, target.path, blob)

@@ -193,7 +193,7 @@ async def _join(exchange: Exchange, artifact: ArtifactPath, upload_id: str, part
         while not (await asyncio.wait({joining}, timeout=RENEW_EVERY_S))[0]:
             await _set_turn(exchange, upload_id, keep_join_turn)
         blob = joining.result()
-        await exchange.write(
+        file = await exchange.write(
             lambda session, actor, project: complete_artifact_upload(
                 session, actor, project, artifact, upload_id, blob=blob
             )
@@ -202,6 +202,8 @@ async def _join(exchange: Exchange, artifact: ArtifactPath, upload_id: str, part
         await _set_turn(exchange, upload_id, give_join_turn_back)
         raise
     await in_thread(lambda: store.remove_parts(upload_id))
+    if file is not None:
+        await exchange.settle(blob, file)
 
 
 async def _set_turn(exchange: Exchange, upload_id: str, change: Callable[[Session, str], None]) -> None:

@@ -134,7 +134,8 @@ async def _receive(exchange: Exchange, artifact: ArtifactPath, most_bytes: int) 
     await exchange.read(lambda session, actor, project: check_artifact_upload(session, actor, project, artifact))
     check_incoming(store, declared, most_bytes)
     blob = await receive_file(store, exchange.scope, exchange.receive, most_bytes=most_bytes)
-    await exchange.write(lambda session, actor, project: put_artifact(session, actor, project, artifact, blob))
+    file = await exchange.write(lambda session, actor, project: put_artifact(session, actor, project, artifact, blob))
+    await exchange.settle(blob, file)
     await exchange.answer_json({})
 
 
@@ -158,7 +159,7 @@ def presigned_download(asked: Asked, _query: Nothing) -> object:
 def _signed(asked: Asked, artifact: ArtifactPath, lifetime_s: int) -> tuple[str | None, StoredFile]:
     with asked.read() as (session, actor, project):
         file = get_artifact(session, actor, project, artifact)
-    return asked.installation.store.signed_url(file.sha256, lifetime_s=lifetime_s), file
+    return asked.installation.store.signed_url(file.blob_name, lifetime_s=lifetime_s), file
 
 
 # By the id of a run or model: what MLflow's pages use.

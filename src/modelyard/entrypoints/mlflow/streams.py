@@ -9,12 +9,16 @@ from typing import Any, TypeVar
 from modelyard.domains.accounts.actor import Actor
 from modelyard.domains.namespaces.projects import admitted_project
 from modelyard.domains.namespaces.tables import Project
+from modelyard.domains.packages.contents import StoredFile
+from modelyard.domains.packages.repetitions import settle_repetition
 from modelyard.entrypoints.mlflow.errors import JSON_HEADERS, error_answer
 from modelyard.entrypoints.mlflow.router import StreamAsked, admission_of, identify
 from modelyard.entrypoints.mlflow.wire import encode
 from modelyard.entrypoints.request import Installation
 from modelyard.platform.database import Session
 from modelyard.platform.http import Asgi, Receive, Scope, Send
+from modelyard.platform.storage.blobs import StoredBlob
+from modelyard.platform.storage.streaming import in_thread
 
 Result = TypeVar("Result")
 
@@ -56,6 +60,12 @@ class Exchange:
         return await self.on_thread(
             lambda: self._use(use, database.write(changes_access=False, uses_reserve=makes_room))
         )
+
+    async def settle(self, arrived: StoredBlob, file: StoredFile) -> None:
+        """Once a file is written: keep its bytes only once."""
+        if arrived.name != file.blob_name:
+            installation = self.installation
+            await in_thread(lambda: settle_repetition(installation.database, installation.store, arrived, file))
 
     async def on_thread(self, work: Callable[[], Result]) -> Result:
         """Do what blocks on one of the threads for requests."""

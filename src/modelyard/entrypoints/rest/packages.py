@@ -25,6 +25,7 @@ from modelyard.domains.packages.registry import (
     search_package_files,
     search_packages,
 )
+from modelyard.domains.packages.repetitions import settle_repetition
 from modelyard.domains.packages.tables import Package
 from modelyard.entrypoints.request import needs
 from modelyard.entrypoints.rest.errors import HEADERS, naming
@@ -288,7 +289,9 @@ async def upload_generic_file(
     def put() -> StoredFile:
         with asked.write(changes_access=False) as session:
             project = asked.project(session, project_id)
-            return put_generic_file(session, asked.actor, project, file, blob, status=wanted.status)
+            kept = put_generic_file(session, asked.actor, project, file, blob, status=wanted.status)
+        settle_repetition(installation.database, installation.store, blob, kept)
+        return kept
 
     stored = await _on_thread(asked, put)
     answer = _file_answer(stored) if wanted.select else Uploaded()

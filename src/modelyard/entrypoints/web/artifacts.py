@@ -16,6 +16,7 @@ from modelyard.domains.accounts.actor import Actor
 from modelyard.domains.namespaces.access import Ability
 from modelyard.domains.namespaces.projects import get_project
 from modelyard.domains.packages.contents import FolderEntry, StoredFile
+from modelyard.domains.packages.repetitions import settle_repetition
 from modelyard.domains.tracking.artifacts import (
     MODELS,
     ArtifactPath,
@@ -249,7 +250,9 @@ async def upload(visit: Visit) -> Response:
 
     def keep() -> None:
         with visit.write(changes_access=False) as (session, actor):
-            put_artifact(session, actor, get_project(session, actor, visit.variable("project")), artifact, blob)
+            project = get_project(session, actor, visit.variable("project"))
+            file = put_artifact(session, actor, project, artifact, blob)
+        settle_repetition(installation.database, installation.store, blob, file)
 
     await loop.run_in_executor(installation.pool, keep)
     return Response(status_code=201, headers=data_headers())

@@ -37,7 +37,7 @@ def head_of(store: BlobStore, file: StoredFile, most_bytes: int) -> bytes:
         MissingBlobError
     """
     wanted = min(most_bytes, file.size_bytes)
-    return b"".join(store.chunks(file.sha256, (0, wanted))) if wanted else b""
+    return b"".join(store.chunks(file.blob_name, (0, wanted))) if wanted else b""
 
 
 def picture(store: BlobStore, file: StoredFile) -> Response:
@@ -54,4 +54,4 @@ def picture(store: BlobStore, file: StoredFile) -> Response:
 
 
 def _pieces(store: BlobStore, file: StoredFile) -> Iterator[bytes]:
-    yield from store.chunks(file.sha256)
+    yield from store.chunks(file.blob_name)

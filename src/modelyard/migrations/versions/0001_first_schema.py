@@ -21,7 +21,9 @@ def upgrade() -> None:
         sa.Column("md5", sa.String(length=32), nullable=False),
         sa.Column("sha1", sa.String(length=40), nullable=False),
         sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("name", sa.String(length=96), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("unused_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("sha256", name=op.f("pk_blobs")),
     )
     op.create_table(

@@ -20,17 +20,17 @@ from modelyard.platform.settings import Settings
 
 @contextmanager
 def saved_database(database: Database, path: Path, blobs_sql: str) -> Iterator[Iterator[BlobEntry]]:
-    """Save the database to `path`; the blobs that this very snapshot names, by a query for digest and size."""
+    """Save the database to `path`; the blobs that this very snapshot names, by a query for name and size."""
     if database.is_sqlite:
         _copy_sqlite(database, path)
         with _opened_copy(path) as copy:
-            yield (BlobEntry(str(sha256), int(size)) for sha256, size in copy.execute(blobs_sql))
+            yield (BlobEntry(str(name), int(size)) for name, size in copy.execute(blobs_sql))
     else:
         with database.snapshot() as session:
             snapshot = str(session.scalar(text("SELECT pg_export_snapshot()")))
             _run_program("pg_dump", database.url, "--format=custom", f"--snapshot={snapshot}", f"--file={path}")
             rows = read_rows(session, blobs_sql)
-            yield (BlobEntry(str(sha256), int(size or 0)) for sha256, size in rows)
+            yield (BlobEntry(str(name), int(size or 0)) for name, size in rows)
     flush(path)
 
 

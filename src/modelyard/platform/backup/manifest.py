@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from modelyard.platform.errors import Invalid, NotFound
+from modelyard.platform.storage.blobs import digest_in
 
 FORMAT = 1
 MANIFEST_FILE = "manifest.json"
@@ -21,8 +22,12 @@ CHUNK_BYTES = 1024 * 1024
 class BlobEntry(msgspec.Struct, frozen=True):
     """A blob that the database names."""
 
-    sha256: str
+    name: str
     size_bytes: int
+
+    @property
+    def sha256(self) -> str:
+        return digest_in(self.name)
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -86,8 +91,8 @@ def read_list(folder: Path) -> Iterator[BlobEntry]:
     """The blobs that a backup has, in the order of digests."""
     with (folder / LIST_FILE).open(encoding="ascii") as lines:
         for line in lines:
-            sha256, size_bytes = line.split()
-            yield BlobEntry(sha256, int(size_bytes))
+            name, size_bytes = line.split()
+            yield BlobEntry(name, int(size_bytes))
 
 
 def digest_of(path: Path) -> str:

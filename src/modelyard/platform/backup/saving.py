@@ -90,14 +90,14 @@ def local_copies(folder: Path) -> LocalBlobs:
 
 def copy_blob(source: BlobStore, target: BlobStore, entry: BlobEntry) -> bool:
     """Copy one blob; False when the source has it no more, or not as it was."""
-    writer = target.writer(entry.size_bytes)
+    writer = target.writer(entry.size_bytes, name=entry.name)
     try:
         seen = Digester()
-        for chunk in source.chunks(entry.sha256):
+        for chunk in source.chunks(entry.name):
             seen.update(chunk)
             writer.write(chunk)
         # Nothing gets a name that it does not deserve.
-        return seen.result().sha256 == entry.sha256 and writer.finish().sha256 == entry.sha256
+        return seen.result().sha256 == entry.sha256 and writer.finish().digests.sha256 == entry.sha256
     except MissingBlobError:
         return False
     finally:
@@ -108,7 +108,7 @@ def is_whole(store: BlobStore, entry: BlobEntry) -> bool:
     """Whether the store has the very bytes of a blob."""
     seen = Digester()
     try:
-        for chunk in store.chunks(entry.sha256):
+        for chunk in store.chunks(entry.name):
             seen.update(chunk)
     except MissingBlobError:
         return False
@@ -117,5 +117,5 @@ def is_whole(store: BlobStore, entry: BlobEntry) -> bool:
 
 def _write_list(path: Path, blobs: Iterable[BlobEntry]) -> None:
     with path.open("w", encoding="ascii") as file:
-        file.writelines(f"{entry.sha256} {entry.size_bytes}\n" for entry in blobs)
+        file.writelines(f"{entry.name} {entry.size_bytes}\n" for entry in blobs)
     flush(path)

@@ -1,15 +1,20 @@
-"""What every blob store can do. A blob is bytes under their own SHA-256; a part is a piece of a blob still to come.
+"""What every blob store can do. A blob is bytes under their SHA-256; a part is a piece of a blob still to come.
+
+A blob's name is the digest and something that no other upload was given, be it of the same bytes. So no name is ever
+used twice, and whoever removes a name that no row has takes nothing from anybody, however late.
 
 All of it blocks: call it from a thread. `streaming.py` has the asynchronous side.
 """
 
+import secrets
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from modelyard.platform.clock import now
 from modelyard.platform.errors import Unavailable
-from modelyard.platform.storage.digests import StoredBlob
+from modelyard.platform.storage.digests import Digests
 
 CHUNK_BYTES = 1024 * 1024
 Span = tuple[int, int]
@@ -24,10 +29,29 @@ class MissingBlobError(Unavailable):
 
 
 @dataclass(frozen=True)
+class StoredBlob:
+    """A blob that the store has in full since `stored_at`."""
+
+    name: str
+    digests: Digests
+    stored_at: datetime = field(default_factory=now)
+
+
+def new_name(sha256: str) -> str:
+    """A name for bytes of that digest, which nothing ever had."""
+    return f"{sha256}.{secrets.token_hex(8)}"
+
+
+def digest_in(name: str) -> str:
+    """The SHA-256 of the blob of that name."""
+    return name.partition(".")[0]
+
+
+@dataclass(frozen=True)
 class ListedBlob:
     """A blob as a listing of the store shows it."""
 
-    sha256: str
+    name: str
     size_bytes: int
     changed_at: datetime
 
@@ -47,7 +71,7 @@ class BlobWriter(Protocol):
     def write(self, data: bytes) -> None: ...
 
     def finish(self) -> StoredBlob:
-        """Make the blob durable and readable under its digest."""
+        """Make the blob durable and readable under its name."""
         ...
 
     def discard(self) -> None:
@@ -84,9 +108,11 @@ class BlobStore(Protocol):
         """
         ...
 
-    def writer(self, declared_bytes: int | None = None) -> BlobWriter: ...
+    def writer(self, declared_bytes: int | None = None, *, name: str | None = None) -> BlobWriter:
+        """`name` is that of a blob which is brought back; otherwise it gets a new one."""
+        ...
 
-    def chunks(self, sha256: str, span: Span | None = None) -> Generator[bytes, None, None]:
+    def chunks(self, name: str, span: Span | None = None) -> Generator[bytes, None, None]:
         """All bytes, or those of `span`, in pieces of about CHUNK_BYTES.
 
         Raises:
@@ -94,20 +120,19 @@ class BlobStore(Protocol):
         """
         ...
 
-    def size_of(self, sha256: str) -> int | None:
+    def size_of(self, name: str) -> int | None:
         """How many bytes the blob has; None when it is not there."""
         ...
 
-    def listed(self) -> Iterator[ListedBlob]: ...
-
-    def remove_unless_newer(self, sha256: str, than: datetime) -> bool:
-        """Remove a blob that was last uploaded at `than` or before; answers whether it did.
-
-        Every upload makes its blob new, so that bytes which somebody is about to refer to again are not removed.
-        """
+    def listed(self) -> Iterator[ListedBlob]:
+        """All blobs, in the order of their names."""
         ...
 
-    def signed_url(self, sha256: str, *, lifetime_s: int) -> str | None:
+    def remove(self, names: Sequence[str]) -> None:
+        """Remove blobs; those that are not there stay so."""
+        ...
+
+    def signed_url(self, name: str, *, lifetime_s: int) -> str | None:
         """An address where the bytes can be fetched without us; None when the store has no such thing."""
         ...
 

@@ -11,8 +11,8 @@ _beside = ThreadPoolExecutor(max_workers=4, thread_name_prefix="md5")
 
 
 @dataclass(frozen=True)
-class StoredBlob:
-    """What a store says of bytes that it has in full."""
+class Digests:
+    """What bytes are, and how many."""
 
     sha256: str
     md5: str
@@ -41,5 +41,5 @@ class Digester:
             running.result()
         self.size_bytes += len(data)
 
-    def result(self) -> StoredBlob:
-        return StoredBlob(self._sha256.hexdigest(), self._md5.hexdigest(), self._sha1.hexdigest(), self.size_bytes)
+    def result(self) -> Digests:
+        return Digests(self._sha256.hexdigest(), self._md5.hexdigest(), self._sha1.hexdigest(), self.size_bytes)

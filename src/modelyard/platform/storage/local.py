@@ -1,14 +1,13 @@
 """Blobs in a local directory.
 
-    sha256/ab/cd/abcd…   blobs, never changed once they have that name
+    sha256/ab/cd/abcd….n blobs, never changed once they have that name
     incoming/            bytes on their way, under random names
     parts/UPLOAD/7       parts of uploads that are not complete
 
-A blob gets its name by a hard link after its bytes are flushed, and the directory is flushed before anybody is told.
+A blob gets its name after its bytes are flushed, and the directory is flushed before anybody is told.
 """
 
 import errno
-import logging
 import os
 import secrets
 from collections.abc import Generator, Iterator, Sequence
@@ -18,14 +17,20 @@ from pathlib import Path
 
 from modelyard.platform.clock import from_ms
 from modelyard.platform.errors import Busy
-from modelyard.platform.storage.blobs import CHUNK_BYTES, ListedBlob, MissingBlobError, Span, StoredPart
-from modelyard.platform.storage.digests import Digester, StoredBlob
+from modelyard.platform.storage.blobs import (
+    CHUNK_BYTES,
+    ListedBlob,
+    MissingBlobError,
+    Span,
+    StoredBlob,
+    StoredPart,
+    new_name,
+)
+from modelyard.platform.storage.digests import Digester, Digests
 from modelyard.platform.storage.parts import join_parts
 
 FULL = "The server's disk is full; nothing was stored. Ask its operator to make room."
 ROOM_CHECK_BYTES = 64 * 1024 * 1024
-log = logging.getLogger(__name__)
-
 NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -58,20 +63,20 @@ class LocalBlobs:
         if room.f_bavail * room.f_frsize - wanted_bytes < self._reserve_bytes:
             raise Busy(FULL, retry_after_s=10)
 
-    def writer(self, declared_bytes: int | None = None) -> "LocalBlobWriter":
+    def writer(self, declared_bytes: int | None = None, *, name: str | None = None) -> "LocalBlobWriter":
         self.check_room(declared_bytes or 0)
-        return LocalBlobWriter(self)
+        return LocalBlobWriter(self, name)
 
     def part_writer(self, upload_id: str, number: int) -> "LocalPartWriter":
         self.check_room(0)
         return LocalPartWriter(self, self._part_path(upload_id, number), number)
 
-    def chunks(self, sha256: str, span: Span | None = None) -> Generator[bytes, None, None]:
-        yield from _read(self._path(sha256), span)
+    def chunks(self, name: str, span: Span | None = None) -> Generator[bytes, None, None]:
+        yield from _read(self._path(name), span)
 
-    def size_of(self, sha256: str) -> int | None:
+    def size_of(self, name: str) -> int | None:
         try:
-            return self._path(sha256).stat().st_size
+            return self._path(name).stat().st_size
         except FileNotFoundError:
             return None
 
@@ -82,21 +87,11 @@ class LocalBlobs:
                     with suppress(FileNotFoundError):  # removed since the directory was read
                         yield ListedBlob(path.name, path.stat().st_size, _changed_at(path))
 
-    def remove_unless_newer(self, sha256: str, than: datetime) -> bool:
-        """Moved away first and looked at then, so that an upload of the same bytes is either seen or not disturbed."""
-        path, doomed = self._path(sha256), self.incoming_path()
-        try:
-            path.rename(doomed)
-        except FileNotFoundError:
-            return False
-        is_newer = _changed_at(doomed) > than
-        if is_newer:
-            with suppress(FileExistsError):  # an upload has just put the same bytes there
-                self._link(doomed, path)
-        doomed.unlink()
-        return not is_newer
+    def remove(self, names: Sequence[str]) -> None:
+        for name in names:
+            self._path(name).unlink(missing_ok=True)
 
-    def signed_url(self, sha256: str, *, lifetime_s: int) -> str | None:  # noqa: ARG002  # only this server can give the bytes
+    def signed_url(self, name: str, *, lifetime_s: int) -> str | None:  # noqa: ARG002  # only this server can give the bytes
         return None
 
     def join(self, upload_id: str, parts: Sequence[StoredPart]) -> StoredBlob:
@@ -124,12 +119,15 @@ class LocalBlobs:
             with suppress(FileNotFoundError):
                 yield path.name, _changed_at(path)
 
-    def adopt(self, incoming: Path, blob: StoredBlob) -> None:
-        """Give flushed bytes their name. What has it already stays, and counts as new for the sweep."""
-        path = self._path(blob.sha256)
-        while not self._has_place(incoming, path, blob.size_bytes):
-            log.info("The sweep removed %s while it was uploaded again.", blob.sha256)
-        incoming.unlink(missing_ok=True)
+    def adopt(self, incoming: Path, name: str) -> None:
+        """Give flushed bytes their name."""
+        path = self._path(name)
+        try:
+            incoming.replace(path)
+        except FileNotFoundError:
+            self._make_directory(path.parent.parent)
+            self._make_directory(path.parent)
+            incoming.replace(path)
         self.flush_directory(path.parent)
 
     def place_part(self, incoming: Path, path: Path) -> None:
@@ -148,34 +146,12 @@ class LocalBlobs:
         finally:
             os.close(descriptor)
 
-    def _has_place(self, incoming: Path, path: Path, size_bytes: int) -> bool:
-        """Whether the bytes are at `path` now; not so when what was there vanished meanwhile."""
-        try:
-            self._link(incoming, path)
-        except FileExistsError:
-            try:
-                os.utime(path)
-                if path.stat().st_size != size_bytes:
-                    # Cut short by a power failure under durability = normal: here are the right bytes again.
-                    incoming.replace(path)
-            except FileNotFoundError:
-                return False
-        return True
-
-    def _link(self, incoming: Path, path: Path) -> None:
-        try:
-            os.link(incoming, path, follow_symlinks=False)
-        except FileNotFoundError:
-            self._make_directory(path.parent.parent)
-            self._make_directory(path.parent)
-            os.link(incoming, path, follow_symlinks=False)
-
     def _make_directory(self, directory: Path) -> None:
         directory.mkdir(mode=0o700, exist_ok=True)
         self.flush_directory(directory.parent)
 
-    def _path(self, sha256: str) -> Path:
-        return self.root / "sha256" / sha256[:2] / sha256[2:4] / sha256
+    def _path(self, name: str) -> Path:
+        return self.root / "sha256" / name[:2] / name[2:4] / name
 
     def incoming_path(self) -> Path:
         return self.root / "incoming" / secrets.token_hex(16)
@@ -205,7 +181,7 @@ class IncomingFile:
             self._unchecked_bytes = 0
             self._store.check_room(0)
 
-    def close(self) -> StoredBlob:
+    def close(self) -> Digests:
         """Flush and close; the file still has its random name."""
         try:
             with _disk_trouble():
@@ -226,20 +202,22 @@ class IncomingFile:
 class LocalBlobWriter:
     """A blob on its way into the directory."""
 
-    def __init__(self, store: LocalBlobs) -> None:
+    def __init__(self, store: LocalBlobs, name: str | None) -> None:
         self._store = store
+        self._name = name
         self._file = IncomingFile(store)
         self.write = self._file.write
         self.discard = self._file.discard
 
     def finish(self) -> StoredBlob:
         try:
-            blob = self._file.close()
+            digests = self._file.close()
+            name = self._name or new_name(digests.sha256)
             with _disk_trouble():
-                self._store.adopt(self._file.path, blob)
+                self._store.adopt(self._file.path, name)
         finally:
             self._file.discard()
-        return blob
+        return StoredBlob(name, digests)
 
 
 class LocalPartWriter:

@@ -1,8 +1,7 @@
 """Blobs in an S3-compatible object store, under the same names as in a local directory.
 
-Small blobs are put under their digest at once. Larger ones are staged under a random name while they are digested, then
-copied inside the store. Either replaces what has the name, since that has the same bytes: it makes the blob new again
-for the sweep. What the store says of digests is not relied on.
+Small blobs are put under their name at once. Larger ones are staged under a random name while they are digested, then
+copied inside the store. What the store says of digests is not relied on.
 """
 
 import logging
@@ -19,8 +18,16 @@ from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from modelyard.platform.errors import Busy, Invalid
-from modelyard.platform.storage.blobs import CHUNK_BYTES, ListedBlob, MissingBlobError, Span, StoredPart
-from modelyard.platform.storage.digests import Digester, StoredBlob
+from modelyard.platform.storage.blobs import (
+    CHUNK_BYTES,
+    ListedBlob,
+    MissingBlobError,
+    Span,
+    StoredBlob,
+    StoredPart,
+    new_name,
+)
+from modelyard.platform.storage.digests import Digester, Digests
 from modelyard.platform.storage.parts import join_parts
 
 if TYPE_CHECKING:
@@ -86,19 +93,19 @@ class ObjectBlobs:
     def check_room(self, wanted_bytes: int) -> None:
         """An object store has room."""
 
-    def writer(self, declared_bytes: int | None = None) -> "ObjectBlobWriter":
-        return ObjectBlobWriter(self, declared_bytes or 0)
+    def writer(self, declared_bytes: int | None = None, *, name: str | None = None) -> "ObjectBlobWriter":
+        return ObjectBlobWriter(self, declared_bytes or 0, name)
 
     def part_writer(self, upload_id: str, number: int) -> "ObjectPartWriter":
         return ObjectPartWriter(self, f"parts/{upload_id}/{number}", number)
 
-    def chunks(self, sha256: str, span: Span | None = None) -> Generator[bytes, None, None]:
-        yield from self.read(_key(sha256), span)
+    def chunks(self, name: str, span: Span | None = None) -> Generator[bytes, None, None]:
+        yield from self.read(_key(name), span)
 
-    def size_of(self, sha256: str) -> int | None:
+    def size_of(self, name: str) -> int | None:
         with _store_trouble():
             try:
-                return obstore.head(self.store, _key(sha256))["size"]
+                return obstore.head(self.store, _key(name))["size"]
             except FileNotFoundError:
                 return None
 
@@ -108,19 +115,12 @@ class ObjectBlobs:
                 for found in page:
                     yield ListedBlob(found["path"].rpartition("/")[2], found["size"], found["last_modified"])
 
-    def remove_unless_newer(self, sha256: str, than: datetime) -> bool:
-        with _store_trouble():
-            try:
-                is_newer = obstore.head(self.store, _key(sha256))["last_modified"] > than
-            except FileNotFoundError:
-                return False
-        if not is_newer:
-            self.delete([_key(sha256)])
-        return not is_newer
+    def remove(self, names: Sequence[str]) -> None:
+        self.delete([_key(name) for name in names])
 
-    def signed_url(self, sha256: str, *, lifetime_s: int) -> str | None:
+    def signed_url(self, name: str, *, lifetime_s: int) -> str | None:
         with _store_trouble():
-            return obstore.sign(self.store, "GET", _key(sha256), timedelta(seconds=lifetime_s))
+            return obstore.sign(self.store, "GET", _key(name), timedelta(seconds=lifetime_s))
 
     def join(self, upload_id: str, parts: Sequence[StoredPart]) -> StoredBlob:
         writer = self.writer(sum(part.size_bytes for part in parts))
@@ -199,7 +199,7 @@ class IncomingObject:
                 self._upload.write(bytes(self._pending))
                 self._pending.clear()
 
-    def finish(self) -> StoredBlob:
+    def finish(self) -> Digests:
         """End the staged object, if there is one; what is pending stays the caller's."""
         with _store_trouble():
             if self._upload is not None:
@@ -220,29 +220,31 @@ class IncomingObject:
 class ObjectBlobWriter:
     """A blob on its way into the bucket."""
 
-    def __init__(self, objects: ObjectBlobs, declared_bytes: int) -> None:
+    def __init__(self, objects: ObjectBlobs, declared_bytes: int, name: str | None) -> None:
         self._objects = objects
+        self._name = name
         self._incoming = IncomingObject(objects, f"incoming/{secrets.token_hex(16)}", declared_bytes)
         self.write = self._incoming.write
         self.discard = self._incoming.discard
 
     def finish(self) -> StoredBlob:
-        blob = self._incoming.finish()
+        digests = self._incoming.finish()
+        name = self._name or new_name(digests.sha256)
         if self._incoming.is_staged:
-            self._adopt(blob)
+            self._adopt(_key(name), digests.size_bytes)
             self._objects.delete([self._incoming.key])
         else:
-            self._incoming.put_pending(_key(blob.sha256))
-        return blob
+            self._incoming.put_pending(_key(name))
+        return StoredBlob(name, digests)
 
-    def _adopt(self, blob: StoredBlob) -> None:
-        """Copy the staged object to its name; whatever is there has the same bytes."""
-        if blob.size_bytes <= MOST_COPY_BYTES:
+    def _adopt(self, key: str, size_bytes: int) -> None:
+        """Copy the staged object to its name."""
+        if size_bytes <= MOST_COPY_BYTES:
             with _store_trouble():
-                obstore.copy(self._objects.store, self._incoming.key, _key(blob.sha256))
+                obstore.copy(self._objects.store, self._incoming.key, key)
         else:
             # S3 copies no more than 5 GiB at once.
-            again = IncomingObject(self._objects, _key(blob.sha256), blob.size_bytes)
+            again = IncomingObject(self._objects, key, size_bytes)
             for chunk in self._objects.read(self._incoming.key):
                 again.write(chunk)
             again.finish()
@@ -265,5 +267,5 @@ class ObjectPartWriter:
         return StoredPart(self._number, part.sha256, part.size_bytes)
 
 
-def _key(sha256: str) -> str:
-    return f"sha256/{sha256[:2]}/{sha256[2:4]}/{sha256}"
+def _key(name: str) -> str:
+    return f"sha256/{name[:2]}/{name[2:4]}/{name}"

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from modelyard.platform.errors import Conflict
-from modelyard.platform.storage.blobs import BlobWriter, MissingBlobError, StoredPart
-from modelyard.platform.storage.digests import Digester, StoredBlob
+from modelyard.platform.storage.blobs import BlobWriter, MissingBlobError, StoredBlob, StoredPart
+from modelyard.platform.storage.digests import Digester, Digests
 
 
 def join_parts(
@@ -29,6 +29,6 @@ def join_parts(
         writer.discard()
 
 
-def _check(part: StoredPart, found: StoredBlob) -> None:
+def _check(part: StoredPart, found: Digests) -> None:
     if found.sha256 != part.sha256:
         raise Conflict(f"Part {part.number} was replaced while the upload was completed. Complete it again.")
