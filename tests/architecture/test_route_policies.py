@@ -8,13 +8,16 @@ import importlib
 import importlib.util
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from starlette.routing import Mount, Route
 
+from modelyard.domains.namespaces.access import RULES, Ability
+from modelyard.domains.namespaces.groups import create_group
+from modelyard.domains.namespaces.projects import create_project
 from modelyard.entrypoints.mlflow import router as mlflow
 from modelyard.entrypoints.mlflow.routes import all_routes
 from modelyard.entrypoints.request import Installation, Policy, UndeclaredRouteError
@@ -63,10 +66,7 @@ class Way:
 
 def ways_in(project_id: int) -> Iterator[Way]:
     """Everything that is mounted."""
-    base = f"/api/v4/projects/{project_id}/ml/mlflow"
-    for route in MLFLOW.all:
-        path = route.path if route.path.startswith("/") else f"/api/2.0/{route.path}"
-        yield Way("mlflow", route.method, base + _filled(path, project_id), route.policy)
+    yield from ways_of_mlflow(project_id)
     for declared in (declared for routes in MOUNTS for declared in routes.all):
         yield Way("rest", declared.method, "/api/v4" + _filled(declared.path, project_id), declared.policy)
     if importlib.util.find_spec(SITE.rpartition(".")[0]) and importlib.util.find_spec(SITE):
@@ -74,13 +74,21 @@ def ways_in(project_id: int) -> Iterator[Way]:
             yield Way("web", page.method, _filled(page.path, project_id), page.policy)
 
 
-def _filled(path: str, project_id: int) -> str:
+def ways_of_mlflow(project_id: int, spelled: Mapping[str, str] = SPELLED, other: str = "1") -> Iterator[Way]:
+    """The routes of MLflow's protocol, in a project, with `other` for each variable that is not `spelled`."""
+    base = f"/api/v4/projects/{project_id}/ml/mlflow"
+    for route in MLFLOW.all:
+        path = route.path if route.path.startswith("/") else f"/api/2.0/{route.path}"
+        yield Way("mlflow", route.method, base + _filled(path, project_id, spelled, other), route.policy)
+
+
+def _filled(path: str, project_id: int, spelled: Mapping[str, str] = SPELLED, other: str = "1") -> str:
     """A route's path with something in the place of each variable."""
     filled = path
     while (start := filled.find("{")) >= 0:
         end = filled.index("}", start)
         name = filled[start + 1 : end].partition(":")[0]
-        value = str(project_id) if name in {"project_id", "place_id"} else SPELLED.get(name, "1")
+        value = str(project_id) if name in {"project_id", "place_id"} else spelled.get(name, other)
         filled = filled[:start] + value + filled[end + 1 :]
     return filled
 
@@ -131,6 +139,48 @@ def test_nobody_is_turned_away_everywhere_and_has_changed_nothing(live: LiveServ
     assert asked > 50
     assert answers == {}
     assert snapshot(live.installation.database) == before
+
+
+@pytest.mark.parametrize(
+    ("part", "query", "body"),
+    [
+        ("..%2F..", "?path=..&run_id=..&run_uuid=..&artifact_file_path=..&page_token=..", b"{"),
+        ("%00", "?path=%00&run_id=%00&run_uuid=%FF&max_results=many", b"\xff"),
+        ("a%5Cb", "", b'{"path": 1, "upload_id": [], "parts": {}, "metrics": "none"}'),
+        ("0/x/artifacts/../y", "?path=0/x/artifacts//y", b""),
+    ],
+)
+def test_whoever_may_not_ask_learns_nothing_from_how_it_is_spelled(
+    live: LiveServer, world: World, part: str, query: str, body: bytes
+) -> None:
+    """What cannot be understood is said to those who may ask; to others, that they may not."""
+    with live.installation.database.write() as session:
+        owner = world.owner.actor
+        group = create_group(session, owner, name="Open", path="open", visibility="public")
+        opened = create_project(session, owner, name="open", namespace=group, visibility="public").id
+    connection = http.client.HTTPConnection("127.0.0.1", live.installation.settings.port)
+    answers: dict[str, int] = {}
+    reading = RULES[Ability.READ_TRACKING].least
+    for project_id, who in (
+        (world.project_id, None),
+        (world.project_id, world.stranger),
+        (world.project_id, world.guest),
+        (opened, None),
+        (opened, world.stranger),
+    ):
+        for way in ways_of_mlflow(project_id, {}, part):
+            ability = way.policy.ability
+            sees = who is world.guest or project_id == opened
+            if ability is None or (sees and RULES[ability].least <= reading):
+                continue
+            headers = {"Content-Type": "application/json"} | (who.headers if who else {})
+            connection.request(way.method, way.address + query, body if way.method in UNSAFE else None, headers)
+            response = connection.getresponse()
+            response.read()
+            if response.status not in ({401, 403, 404} if sees else {404} if who else {401, 404}):
+                answers[f"{who}: {way}"] = response.status
+    connection.close()
+    assert answers == {}
 
 
 def _turns_away(way: Way, response: http.client.HTTPResponse) -> bool:

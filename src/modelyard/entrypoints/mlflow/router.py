@@ -18,6 +18,7 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 
 from modelyard.domains.accounts.actor import Actor
+from modelyard.domains.namespaces.access import check
 from modelyard.domains.namespaces.projects import get_project
 from modelyard.domains.namespaces.tables import Project
 from modelyard.entrypoints.mlflow.errors import JSON_HEADERS, EndpointNotFound, WrongMethod, error_answer
@@ -116,6 +117,7 @@ class StreamAsked:
     installation: Installation
     reference: bytes
     variables: dict[str, str]
+    policy: Policy
 
 
 class Routes:
@@ -272,7 +274,7 @@ class Dispatcher:
         handler = route.stream
         if handler is None:
             return None
-        return under_route(route.path, handler(StreamAsked(self.installation, reference, variables)))
+        return under_route(route.path, handler(StreamAsked(self.installation, reference, variables, route.policy)))
 
     def _find(self, method: str, path: bytes) -> tuple[Direct, bool] | None:
         address = split_address(path)
@@ -334,7 +336,9 @@ class Dispatcher:
         assert handler is not None  # noqa: S101
         if not route.policy.is_public:
             # Nobody learns from our parser what they may not ask.
-            note_actor(asked.admission().actor.user_id)
+            admission = asked.admission()
+            check_policy(route.policy, admission)
+            note_actor(admission.actor.user_id)
         if call.method == "GET":
             body = decode_query(body_type, call.query)
         else:
@@ -387,6 +391,16 @@ def identify(headers: Headers, reference: bytes) -> tuple[bytes, bytes]:
         elif name == WORKSPACE_HEADER and not reference:
             workspace = value
     return credentials, reference or workspace
+
+
+def check_policy(policy: Policy, admission: Admission) -> None:
+    """Refuse who has not the ability that a route declares, before anything of their request is looked at.
+
+    Raises:
+        NotFound, Forbidden
+    """
+    if policy.ability is not None:
+        check(admission.standing, policy.ability)
 
 
 def admission_of(installation: Installation, credentials: bytes, reference: bytes) -> Admission:

@@ -12,7 +12,7 @@ from modelyard.domains.namespaces.tables import Project
 from modelyard.domains.packages.contents import StoredFile
 from modelyard.domains.packages.repetitions import settle_repetition
 from modelyard.entrypoints.mlflow.errors import JSON_HEADERS, error_answer
-from modelyard.entrypoints.mlflow.router import StreamAsked, admission_of, identify
+from modelyard.entrypoints.mlflow.router import StreamAsked, admission_of, check_policy, identify
 from modelyard.entrypoints.mlflow.wire import encode
 from modelyard.entrypoints.request import Installation
 from modelyard.platform.database import Session
@@ -41,14 +41,16 @@ class Exchange:
         return self.asked.variables[name]
 
     async def admit(self) -> None:
-        """Find out who asks and where; the answer is known for a moment.
+        """Find out who asks and where, and whether they may; the answer is known for a moment.
 
         Raises:
-            Unauthenticated, NotFound
+            Unauthenticated, NotFound, Forbidden
         """
         credentials, reference = identify(self.scope["headers"], self.asked.reference)
-        if self.installation.known_admission(credentials, reference) is None:
-            await self.on_thread(lambda: admission_of(self.installation, credentials, reference))
+        admission = self.installation.known_admission(credentials, reference)
+        if admission is None:
+            admission = await self.on_thread(lambda: admission_of(self.installation, credentials, reference))
+        check_policy(self.asked.policy, admission)
 
     async def read(self, use: Callable[[Session, Actor, Project], Result]) -> Result:
         """What `use` finds for who asks in the project that is named, on a thread."""
@@ -95,8 +97,8 @@ def streamed(
 ) -> Callable[[StreamAsked], Asgi]:
     """A handler as a streaming route: its errors become answers, unless an answer has begun already.
 
-    Nobody learns from it what they may not ask: a token comes before everything else, unless the handler looks for a
-    signature itself (`is_signed`).
+    Nobody learns from it what they may not ask: who asks, and whether they may, comes before everything else, unless
+    the handler looks for a signature itself (`is_signed`).
     """
 
     def application_for(asked: StreamAsked) -> Asgi:
