@@ -176,6 +176,16 @@ def get_package(session: Session, actor: Actor, project: Project, package_id: in
     return package
 
 
+def summarize_package(session: Session, actor: Actor, project: Project, package: Package) -> PackageSummary:
+    """A package with its size.
+
+    Raises:
+        NotFound, Forbidden
+    """
+    require(session, actor, Ability.READ_PACKAGES, project)
+    return _summaries(session, [package])[0]
+
+
 def list_package_files(
     session: Session, actor: Actor, project: Project, package: Package, *, cursor: str | None = None, limit: int = 100
 ) -> Page[StoredFile]:

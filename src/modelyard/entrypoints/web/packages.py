@@ -22,6 +22,7 @@ from modelyard.domains.packages.registry import (
     list_package_files,
     packages_page,
     search_packages,
+    summarize_package,
 )
 from modelyard.domains.packages.tables import Package
 from modelyard.entrypoints.request import needs
@@ -143,11 +144,8 @@ def show_package(visit: Visit) -> Response:
         page = list_package_files(
             session, actor, project, package, cursor=visit.query("cursor") or None, limit=FILES_PER_PAGE
         )
-        summary = packages_page(
-            session, actor, project, PackageFilter(search=package.name, version=package.version)
-        ).items
+        totals = summarize_package(session, actor, project, package)
         creator = get_user(session, actor, package.creator_id) if package.creator_id and visit.viewer else None
-    totals = next((found for found in summary if found.package.id == package.id), PackageSummary(package, 0, 0))
     url = f"{opened.url}{PACKAGES}/{package.id}"
     path = page.items[0].path if page.items else "FILE"
     server = visit.installation.settings.url

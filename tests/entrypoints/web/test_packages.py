@@ -1,0 +1,38 @@
+"""The pages of packages."""
+
+import pytest
+
+from modelyard.domains.packages.contents import GENERIC, PackageName, ensure_package, put_file
+from modelyard.platform.storage.blobs import StoredBlob, new_name
+from modelyard.platform.storage.digests import Digester
+from tests.conftest import LiveServer, World
+from tests.entrypoints.web.browser import Browser
+
+TWINS = 25
+
+
+def blob(data: bytes) -> StoredBlob:
+    digester = Digester()
+    digester.update(data)
+    return StoredBlob(new_name(digester.result().sha256), digester.result())
+
+
+@pytest.mark.parametrize("status", ["default", "hidden"])
+def test_a_package_shows_its_own_total_whatever_others_are_called(
+    live: LiveServer, world: World, developer: Browser, status: str
+) -> None:
+    with live.installation.database.write() as session:
+        first = ensure_package(session, world.project_id, PackageName(GENERIC, "tool", "1"), creator_id=None)
+        first.status = status
+        for number in range(3):
+            put_file(session, first, f"file-{number}", blob(b"x" * 1024))
+        for number in range(TWINS):
+            named = PackageName(GENERIC, f"tool-{number}", "1")
+            put_file(session, ensure_package(session, world.project_id, named, creator_id=None), "file", blob(b"y"))
+        empty = ensure_package(session, world.project_id, PackageName(GENERIC, "empty", "1"), creator_id=None)
+        numbers = first.id, empty.id
+    packages = f"/{world.project_path}/-/packages"
+    full, none = (developer.get(f"{packages}/{number}").text for number in numbers)
+    assert "3.0 KiB" in full
+    assert "3 files" in full
+    assert "0 files" in none
