@@ -147,6 +147,34 @@ def test_a_token_knows_and_ends_itself(connect: Connect, world: World) -> None:
     assert b"revoked" in (refused.value.response_body or b"")
 
 
+@pytest.mark.parametrize("kind", ["personal", "projects", "groups"])
+def test_rotating_with_a_token_that_was_rotated_away_ends_its_successors(
+    owner: gitlab.Gitlab, connect: Connect, world: World, kind: str
+) -> None:
+    place = owner.projects.get(world.project_id) if kind == "projects" else owner.groups.get("acme")
+    if kind == "personal":
+        made = owner.http_post("/user/personal_access_tokens", post_data={"name": "kept", "scopes": ["api"]})
+        assert isinstance(made, dict)
+        first, other = made["token"], world.owner.token
+    else:
+        tokens = place.access_tokens
+        first, other = (tokens.create({"name": name, "scopes": ["api"]}).token for name in ("first", "other"))
+    before = {member.id for member in place.members.list()}
+    second = connect(first).personal_access_tokens.rotate("self")["token"]
+    third = connect(second).personal_access_tokens.rotate("self")["token"]
+    for lost in (first, second):
+        with pytest.raises(GitlabAuthenticationError):
+            connect(lost).auth()
+    connect(third).auth()
+    with pytest.raises(GitlabAuthenticationError):
+        connect(first).personal_access_tokens.rotate("self")
+    with pytest.raises(GitlabAuthenticationError):
+        connect(third).auth()
+    connect(other).auth()
+    left = before - {member.id for member in place.members.list()}
+    assert len(left) == (0 if kind == "personal" else 1), "its bot"
+
+
 def test_tokens_of_others_are_for_administrators(connect: Connect, root: gitlab.Gitlab, world: World) -> None:
     developer = connect(world.developer)
     theirs = connect(world.reporter).personal_access_tokens.get("self")

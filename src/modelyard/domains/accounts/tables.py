@@ -47,7 +47,10 @@ class WebSession(Table):
 
 
 class AccessToken(Table):
-    """A secret for programs. `kind` is pat, prj or grp; the last two belong to a bot."""
+    """A secret for programs. `kind` is pat, prj or grp; the last two belong to a bot.
+
+    Of a `family` are the tokens that took one another's place; one of them at most is still valid.
+    """
 
     __tablename__ = "access_tokens"
     __table_args__ = (UniqueConstraint("digest"), Index(None, "user_id"), {"sqlite_autoincrement": True})
@@ -60,6 +63,7 @@ class AccessToken(Table):
     name: Mapped[str] = mapped_column(String(255))
     description: Mapped[str] = mapped_column(Text, default="")
     scopes: Mapped[str] = mapped_column(String(255))
+    family: Mapped[str] = mapped_column(String(32))
     created_at: Mapped[datetime] = mapped_column(Moment)
     expires_at: Mapped[datetime] = mapped_column(Moment)
     last_used_at: Mapped[datetime | None] = mapped_column(Moment)

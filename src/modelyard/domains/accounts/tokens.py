@@ -14,7 +14,7 @@ from modelyard.platform.clock import now
 from modelyard.platform.crypto import ServerKey
 from modelyard.platform.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from modelyard.platform.events import publish
-from modelyard.platform.ids import looks_like_secret, new_secret
+from modelyard.platform.ids import hex_id, looks_like_secret, new_secret
 
 LAST_USE_GRAIN = timedelta(minutes=10)
 PURPOSE = "access token"
@@ -88,8 +88,14 @@ def issue_token(
     expires_at: datetime | None,
     lifetime: Lifetime,
     description: str = "",
+    family: str | None = None,
 ) -> NewToken:
-    """Write the token of a user for whom the caller has checked that the actor may."""
+    """Write the token of a user for whom the caller has checked that the actor may; without `family` the first of one.
+
+    Raises:
+        InsufficientScope
+        Invalid: the name, a scope or the date.
+    """
     require_scope(actor, WRITING, "make tokens")
     if not name.strip():
         raise Invalid("A token needs a name, so that you know later what uses it.")
@@ -103,6 +109,7 @@ def issue_token(
         name=name.strip()[:255],
         description=description,
         scopes=" ".join(chosen),
+        family=family or hex_id(),
         created_at=now(),
         expires_at=checked_expiry(expires_at, lifetime),
     )
@@ -313,6 +320,26 @@ def replace_token(
         description=token.description,
         expires_at=expires_at,
         lifetime=lifetime,
+        family=token.family,
     )
     revoke_token(session, actor, token)
     return made
+
+
+def revoke_family(session: Session, key: ServerKey, secret: str) -> list[AccessToken]:
+    """End whatever took the place of a token that was revoked; which tokens that were.
+
+    Whoever has a token that was rotated away, and tries to rotate it again, may have stolen it, or was stolen from:
+    which of the two has the one that is valid now cannot be known.
+    """
+    shown = session.scalar(select(AccessToken).where(AccessToken.digest == key.digest(secret, purpose=PURPOSE)))
+    if shown is None or shown.revoked_at is None:
+        return []
+    family = select(AccessToken).where(AccessToken.user_id == shown.user_id, AccessToken.family == shown.family)
+    # A rotation that is going on ends first, and what it makes is found; one that comes now finds nothing to rotate.
+    session.execute(family.with_for_update())
+    ended = list(session.scalars(family.where(AccessToken.revoked_at.is_(None))))
+    for token in ended:
+        token.revoked_at = now()
+        publish(session, TokenRevoked(None, token.id, token.user_id))
+    return ended

@@ -16,6 +16,7 @@ from modelyard.domains.accounts.tokens import (
     get_personal_token,
     issue_token,
     replace_token,
+    revoke_family,
     revoke_token,
     token_conditions,
 )
@@ -215,6 +216,13 @@ def revoke_personal_token(session: Session, actor: Actor, token_id: int) -> None
     revoke_token(session, actor, token)
     if actor.is_bot:
         session.execute(delete(Member).where(Member.user_id == token.user_id))
+
+
+def note_reuse(session: Session, key: ServerKey, secret: str) -> None:
+    """A token that was revoked is used to rotate: end the whole family, and with it a bot's memberships."""
+    for token in revoke_family(session, key, secret):
+        if token.kind != "pat":
+            session.execute(delete(Member).where(Member.user_id == token.user_id))
 
 
 def _keep_place(session: Session, old: AccessToken, new: AccessToken) -> None:

@@ -24,6 +24,7 @@ from starlette.responses import Response
 from modelyard.domains.accounts.actor import Actor
 from modelyard.domains.namespaces.access import Ability, Place, require
 from modelyard.domains.namespaces.groups import get_group
+from modelyard.domains.namespaces.place_tokens import note_reuse
 from modelyard.domains.namespaces.projects import get_project
 from modelyard.domains.namespaces.tables import Namespace, Project
 from modelyard.entrypoints.request import Installation, Policy, UndeclaredRouteError, credentials_of
@@ -37,6 +38,8 @@ PREFIX = "/api/v4"
 PLACES = "{places}"
 SAFE = frozenset({"GET", "HEAD"})
 NO_CONTENT = 204
+# How the addresses end at which a token that was rotated away gives itself up.
+ROTATION = "/rotate"
 
 HandlerT = TypeVar("HandlerT", bound=Callable[..., object])
 
@@ -267,8 +270,14 @@ async def _admitted(request: Request, declared: Declared) -> Asked:
     credentials = credentials_of(request.headers.get("authorization"), request.headers.get("private-token"))
 
     def authenticated() -> Actor:
-        with installation.database.read() as session:
-            return installation.authenticate(session, credentials)
+        try:
+            with installation.database.read() as session:
+                return installation.authenticate(session, credentials)
+        except Unauthenticated:
+            if credentials.token and declared.path.endswith(ROTATION):
+                with installation.database.write() as session:
+                    note_reuse(session, installation.key, credentials.token)
+            raise
 
     actor = await asyncio.get_running_loop().run_in_executor(installation.pool, authenticated)
     policy = declared.policy
