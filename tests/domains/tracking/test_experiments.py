@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from modelyard.domains.accounts.actor import ANONYMOUS, SYSTEM
 from modelyard.domains.namespaces.tables import Project
+from modelyard.domains.tracking.defaults import DEFAULT_NAME
 from modelyard.domains.tracking.experiment_search import (
     ExperimentQuery,
     ExperimentRow,
@@ -16,7 +17,6 @@ from modelyard.domains.tracking.experiment_search import (
     search_experiments,
 )
 from modelyard.domains.tracking.experiments import (
-    DEFAULT_NAME,
     DESCRIPTION_TAG,
     archive_experiment,
     choose_primary_metric,

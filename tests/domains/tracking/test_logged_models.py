@@ -20,7 +20,6 @@ from modelyard.domains.tracking.logged_model_search import (
     search_logged_models,
 )
 from modelyard.domains.tracking.logged_models import (
-    MOST_PARAMETER,
     create_logged_model,
     delete_logged_model,
     delete_logged_model_tag,
@@ -40,6 +39,7 @@ from modelyard.domains.tracking.tables import (
     LoggedModelParameter,
     LoggedModelTag,
 )
+from modelyard.domains.tracking.texts import MOST_PARAMETER
 from modelyard.platform.clock import now
 from modelyard.platform.database import Database
 from modelyard.platform.errors import Forbidden, Invalid, NotFound

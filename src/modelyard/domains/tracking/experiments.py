@@ -9,6 +9,7 @@ from modelyard.domains.accounts.actor import Actor
 from modelyard.domains.namespaces.access import Ability, require
 from modelyard.domains.namespaces.numbers import next_number
 from modelyard.domains.namespaces.tables import Project
+from modelyard.domains.tracking.defaults import DEFAULT_IID, DEFAULT_NAME
 from modelyard.domains.tracking.events import (
     ExperimentChanged,
     ExperimentCreated,
@@ -28,8 +29,6 @@ from modelyard.platform.clock import now, to_ms
 from modelyard.platform.errors import Conflict, Invalid, NotFound
 from modelyard.platform.events import publish
 
-DEFAULT_IID = 0
-DEFAULT_NAME = "Default"
 COUNTER = "experiment"
 
 # MLflow keeps an experiment's description in this tag; the two say the same.

@@ -14,7 +14,7 @@ from modelyard.domains.tracking.experiments import refuse_deleted
 from modelyard.domains.tracking.names import candidate_name
 from modelyard.domains.tracking.states import LoggedModelStatus
 from modelyard.domains.tracking.tables import Experiment, LoggedModel, LoggedModelParameter, LoggedModelTag
-from modelyard.domains.tracking.texts import checked_pairs, checked_text
+from modelyard.domains.tracking.texts import MOST_PARAMETER, MOST_TAG, checked_pairs, checked_text
 from modelyard.domains.tracking.upserts import insert_missing, insert_or_replace
 from modelyard.platform.clock import now_ms
 from modelyard.platform.errors import Invalid, NotFound
@@ -22,8 +22,6 @@ from modelyard.platform.events import publish
 from modelyard.platform.ids import hex_id
 
 MOST_NAME = 500
-MOST_PARAMETER = 6_000
-MOST_TAG = 8_000
 _BAD_IN_NAMES = ("/", ":", ".", "%", '"', "'")
 
 

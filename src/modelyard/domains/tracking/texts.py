@@ -7,6 +7,8 @@ from modelyard.platform.errors import Invalid
 MOST_EXPERIMENT_NAME = 500
 MOST_EXPERIMENT_TAG = 20_000
 MOST_KEY = 250
+MOST_PARAMETER = 6_000
+MOST_TAG = 8_000
 
 
 def checked_text(value: str, what: str, most: int) -> str:

@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-MEBIBYTE = 1024 * 1024
+from modelyard.platform.settings import MEBIBYTE
+
 EVERY_S = 1.0
 
 

@@ -6,6 +6,7 @@ import msgspec
 
 from modelyard.domains.namespaces.access import Ability
 from modelyard.domains.tracking.datasets import datasets_of
+from modelyard.domains.tracking.defaults import DEFAULT_IID, DEFAULT_NAME
 from modelyard.domains.tracking.experiment_search import (
     ExperimentQuery,
     ExperimentRow,
@@ -14,8 +15,6 @@ from modelyard.domains.tracking.experiment_search import (
     search_experiments,
 )
 from modelyard.domains.tracking.experiments import (
-    DEFAULT_IID,
-    DEFAULT_NAME,
     create_experiment,
     default_experiment,
     delete_experiment,

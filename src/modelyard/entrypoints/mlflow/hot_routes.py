@@ -13,6 +13,7 @@ from typing import Annotated, Generic, TypeVar
 import msgspec
 
 from modelyard.domains.namespaces.access import Ability, check
+from modelyard.domains.tracking.defaults import NAME_TAG
 from modelyard.domains.tracking.hot.operations import (
     CandidateInfo,
     CandidatePlace,
@@ -25,16 +26,10 @@ from modelyard.domains.tracking.hot.operations import (
     UpdateCandidate,
 )
 from modelyard.domains.tracking.names import candidate_name
+from modelyard.domains.tracking.texts import MOST_PARAMETER, MOST_TAG
 from modelyard.entrypoints.mlflow.errors import JSON_HEADERS, error_answer
-from modelyard.entrypoints.mlflow.names import (
-    MOST_PARAMETER,
-    MOST_TAG,
-    check_name,
-    fitted,
-    fitted_tags,
-    trouble_with_name,
-)
-from modelyard.entrypoints.mlflow.router import MEBIBYTE, Routes, admission_of
+from modelyard.entrypoints.mlflow.names import check_name, fitted, fitted_tags, trouble_with_name
+from modelyard.entrypoints.mlflow.router import Routes, admission_of
 from modelyard.entrypoints.mlflow.runs import KeyValue, Run, RunAnswer, RunData, RunInfoAnswer, key_values, run_info
 from modelyard.entrypoints.mlflow.wire import as_float, decode_body, encode, invalid_value, missing_parameter
 from modelyard.entrypoints.request import Admission, Installation, needs
@@ -42,11 +37,11 @@ from modelyard.platform.clock import EARLIEST_MS, LATEST_MS, now_ms
 from modelyard.platform.errors import Invalid, NotFound
 from modelyard.platform.http import Call
 from modelyard.platform.ids import hex_id
+from modelyard.platform.settings import MEBIBYTE
 
 Integer = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 Milliseconds = Annotated[int, msgspec.Meta(ge=EARLIEST_MS, le=LATEST_MS)]
 
-NAME_TAG = "mlflow.runName"
 MOST_METRICS = 1000
 MOST_PARAMETERS = 100
 MOST_TAGS = 100

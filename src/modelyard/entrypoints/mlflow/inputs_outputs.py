@@ -14,11 +14,12 @@ from modelyard.domains.tracking.candidates import (
 )
 from modelyard.domains.tracking.datasets import DatasetUse, log_datasets
 from modelyard.entrypoints.mlflow.experiments import check_present
-from modelyard.entrypoints.mlflow.router import MEBIBYTE, Asked, Routes
+from modelyard.entrypoints.mlflow.router import Asked, Routes
 from modelyard.entrypoints.mlflow.runs import KeyValue, ModelInput
 from modelyard.entrypoints.mlflow.wire import missing_parameter
 from modelyard.entrypoints.request import needs
 from modelyard.platform.errors import Invalid
+from modelyard.platform.settings import MEBIBYTE
 
 Step = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 

@@ -5,7 +5,8 @@ from typing import Annotated
 import msgspec
 
 from modelyard.domains.namespaces.access import Ability
-from modelyard.domains.tracking.experiments import DEFAULT_IID, default_experiment, get_experiment
+from modelyard.domains.tracking.defaults import DEFAULT_IID
+from modelyard.domains.tracking.experiments import default_experiment, get_experiment
 from modelyard.domains.tracking.locations import logged_model_location
 from modelyard.domains.tracking.logged_model_search import (
     DEFAULT_RESULTS,
@@ -18,8 +19,6 @@ from modelyard.domains.tracking.logged_model_search import (
     search_logged_models,
 )
 from modelyard.domains.tracking.logged_models import (
-    MOST_PARAMETER,
-    MOST_TAG,
     create_logged_model,
     delete_logged_model,
     delete_logged_model_tag,
@@ -29,6 +28,7 @@ from modelyard.domains.tracking.logged_models import (
     set_logged_model_tags,
 )
 from modelyard.domains.tracking.states import LoggedModelStatus
+from modelyard.domains.tracking.texts import MOST_PARAMETER, MOST_TAG
 from modelyard.entrypoints.mlflow.experiments import experiment_iid, experiment_iids
 from modelyard.entrypoints.mlflow.names import check_name, fitted, fitted_tags
 from modelyard.entrypoints.mlflow.router import Asked, Nothing, Routes

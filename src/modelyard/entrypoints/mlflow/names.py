@@ -5,13 +5,10 @@ import posixpath
 import re
 from collections.abc import Mapping
 
+from modelyard.domains.tracking.texts import MOST_KEY
 from modelyard.entrypoints.mlflow.wire import invalid_value
 from modelyard.platform.errors import Invalid
 
-MOST_KEY = 250
-MOST_PARAMETER = 6000
-MOST_TAG = 8000
-MOST_EXPERIMENT_TAG = 20_000
 NAME = re.compile(r"[/\w.\- :]*")
 RUN_ID = re.compile(r"[A-Za-z0-9][\w-]{0,255}")
 BAD_NAME = (

@@ -28,6 +28,7 @@ from modelyard.platform.database import Session
 from modelyard.platform.errors import Invalid, NotFound, TooLarge, Unauthenticated
 from modelyard.platform.http import Asgi, Call, Direct, Headers, event_loop_turn
 from modelyard.platform.observing import under_route
+from modelyard.platform.settings import MEBIBYTE
 from modelyard.platform.telemetry import Facts, note_actor, on_behalf_of
 
 Body = TypeVar("Body")
@@ -41,7 +42,6 @@ API_PREFIXES = tuple(
     for version in (b"2.0", b"3.0")
     for preview in (b"preview/", b"")
 )
-MEBIBYTE = 1024 * 1024
 # Addresses whose route is remembered: one for each project and route.
 MOST_KNOWN = 5000
 MOST_BYTES = 4 * MEBIBYTE

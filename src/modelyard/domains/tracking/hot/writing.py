@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Iterable, Sequence
 
+from modelyard.domains.tracking.defaults import DEFAULT_IID, DEFAULT_NAME, NAME_TAG
 from modelyard.domains.tracking.hot.keys import KeyBook
 from modelyard.domains.tracking.hot.operations import (
     CandidateInfo,
@@ -19,10 +20,7 @@ from modelyard.domains.tracking.hot.points import pack_segment
 from modelyard.platform.errors import Invalid, ModelyardError, NotFound
 from modelyard.platform.raw import Bulk, RawTransaction, Row, in_pieces, marks
 
-NAME_TAG = "mlflow.runName"
 COUNTER = "candidate"
-DEFAULT_IID = 0
-DEFAULT_NAME = "Default"
 
 SEGMENTS = Bulk("metric_segments", ("candidate_id", "id", "points", "payload"), ("bigint", "bigint", "int", "bytea"))
 LATEST = Bulk(
