@@ -35,6 +35,10 @@ THREADS = 16
 USE_GRAIN_MS = 600_000
 
 
+class UndeclaredRouteError(RuntimeError):
+    """A route without a policy: the server does not start with one."""
+
+
 @dataclass(frozen=True)
 class Policy:
     """Who may knock at a route. `ability` is what its use case will ask for in the place that the request names."""
@@ -49,6 +53,17 @@ class Policy:
         return self.ability is not None or bool(self.reason)
 
 
+def refuse_undeclared(policy: Policy | None, method: str, path: str) -> Policy:
+    """The policy of a route that is to be mounted.
+
+    Raises:
+        UndeclaredRouteError: it says nothing about who may use the route.
+    """
+    if policy is None or not policy.is_declared:
+        raise UndeclaredRouteError(f"{method} {path} declares no policy.")
+    return policy
+
+
 def public(reason: str) -> Policy:
     """Open to anybody, with the reason why that is right."""
     return Policy(is_public=True, reason=reason)
@@ -60,10 +75,6 @@ def needs(ability: Ability) -> Policy:
 
 
 SIGNED_IN = Policy(reason="Any signed-in user, about themselves or what they can see.")
-
-
-class UndeclaredRouteError(RuntimeError):
-    """A route without a policy: the server does not start with one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from modelyard.domains.namespaces.projects import get_project
 from modelyard.domains.namespaces.tables import Project
 from modelyard.entrypoints.mlflow.errors import JSON_HEADERS, EndpointNotFound, WrongMethod, error_answer
 from modelyard.entrypoints.mlflow.wire import decode_body, decode_query, encode
-from modelyard.entrypoints.request import Admission, Installation, Policy, UndeclaredRouteError, credentials_of
+from modelyard.entrypoints.request import Admission, Installation, Policy, credentials_of, refuse_undeclared
 from modelyard.platform.database import Session
 from modelyard.platform.errors import Invalid, NotFound, TooLarge, Unauthenticated
 from modelyard.platform.http import Asgi, Call, Direct, Headers, event_loop_turn
@@ -134,8 +134,7 @@ class Routes:
         Raises:
             UndeclaredRouteError: it says nothing about who may use it.
         """
-        if route.policy.ability is None and not route.policy.reason:
-            raise UndeclaredRouteError(f"{route.method} {route.path} declares no policy.")
+        refuse_undeclared(route.policy, route.method, route.path)
         self.all.append(route)
         if "{" in route.path:
             self._patterns.append((route.path.split("/"), route))

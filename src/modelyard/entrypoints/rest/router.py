@@ -27,7 +27,7 @@ from modelyard.domains.namespaces.groups import get_group
 from modelyard.domains.namespaces.place_tokens import note_reuse
 from modelyard.domains.namespaces.projects import get_project
 from modelyard.domains.namespaces.tables import Namespace, Project
-from modelyard.entrypoints.request import Installation, Policy, UndeclaredRouteError, credentials_of
+from modelyard.entrypoints.request import Installation, Policy, UndeclaredRouteError, credentials_of, refuse_undeclared
 from modelyard.entrypoints.rest.bodies import read_parameters
 from modelyard.entrypoints.rest.errors import HEADERS, error_response, naming
 from modelyard.entrypoints.rest.paging import Listed, page_headers
@@ -166,14 +166,13 @@ class Routes:
     def _declare(
         self, method: str, path: str, policy: Policy | None, answer: object, status: int
     ) -> Callable[[HandlerT], HandlerT]:
-        if policy is None or not policy.is_declared:
-            raise UndeclaredRouteError(f"{method} {path} declares no policy.")
+        declared = refuse_undeclared(policy, method, path)
 
         def declare(handler: HandlerT) -> HandlerT:
             for one in (
                 [path.replace(PLACES, places) for places in ("projects", "groups")] if PLACES in path else [path]
             ):
-                self.all.append(Declared(method, one, policy, handler, answer, status, self.tag))
+                self.all.append(Declared(method, one, declared, handler, answer, status, self.tag))
             return handler
 
         return declare

@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from modelyard.entrypoints.request import Installation, Policy, UndeclaredRouteError
+from modelyard.entrypoints.request import Installation, Policy, refuse_undeclared
 from modelyard.entrypoints.web.assets import URL_PREFIX, Assets, load_assets
 from modelyard.entrypoints.web.errors import answer_crash, answer_error
 from modelyard.entrypoints.web.security import CSRF_FIELD, CSRF_HEADER, SAFE_METHODS, check_csrf, check_origin
@@ -60,8 +60,7 @@ class Pages:
         Raises:
             UndeclaredRouteError: it says nothing about who may see it.
         """
-        if route.policy.ability is None and not route.policy.reason:
-            raise UndeclaredRouteError(f"{route.method} {route.path} declares no policy.")
+        refuse_undeclared(route.policy, route.method, route.path)
         self.all.append(route)
 
     def get(self, path: str, policy: Policy, handler: Handler) -> None:
