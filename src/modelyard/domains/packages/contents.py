@@ -19,7 +19,6 @@ from sqlalchemy import (
     true,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from modelyard.domains.packages.events import FilesDeleted, PackageCreated, PackageDeleted
@@ -28,6 +27,7 @@ from modelyard.domains.packages.tables import Blob, Package, PackageFile
 from modelyard.platform.clock import now
 from modelyard.platform.errors import Busy, Conflict
 from modelyard.platform.events import publish
+from modelyard.platform.inserting import insert_for, insert_into
 from modelyard.platform.pagination import Page, decode_cursor, encode_cursor
 from modelyard.platform.storage.blobs import StoredBlob
 
@@ -114,9 +114,9 @@ _SHADOWS = (
 )
 
 
-def _upserts(insert: "type[sqlite.Insert | postgresql.Insert]") -> tuple[Executable, Executable]:
+def _upserts(dialect: str) -> tuple[Executable, Executable]:
     """Statements that put a blob and a file, whether or not they are there."""
-    blob, file = insert(_blobs), insert(_files)
+    blob, file = insert_for(dialect, _blobs), insert_for(dialect, _files)
     return (
         # Bytes that are there keep their name. From now on they are used, whatever the sweep has seen.
         blob.on_conflict_do_update(index_elements=["sha256"], set_={"unused_at": null()}).returning(_blobs.c.name),
@@ -127,7 +127,7 @@ def _upserts(insert: "type[sqlite.Insert | postgresql.Insert]") -> tuple[Executa
     )
 
 
-_UPSERTS = {"sqlite": _upserts(sqlite.Insert), "postgresql": _upserts(postgresql.Insert)}
+_UPSERTS = {dialect: _upserts(dialect) for dialect in ("sqlite", "postgresql")}
 
 
 def find_package(session: Session, project_id: int, name: PackageName) -> Package | None:
@@ -142,7 +142,7 @@ def ensure_package(session: Session, project_id: int, name: PackageName, *, crea
         return found
     moment = now()
     added = session.execute(
-        _insert(session, Package)
+        insert_into(session, Package)
         .values(
             project_id=project_id,
             kind=name.kind,
@@ -322,8 +322,3 @@ def remove_package(session: Session, package: Package, *, actor_id: int | None) 
         PackageDeleted(actor_id, package.project_id, package.id, package.kind, package.name, package.version),
     )
     session.execute(delete(Package).where(Package.id == package.id))
-
-
-def _insert(session: Session, table: type[Package | Blob | PackageFile]) -> "sqlite.Insert | postgresql.Insert":
-    is_sqlite = session.get_bind().dialect.name == "sqlite"
-    return sqlite.insert(table) if is_sqlite else postgresql.insert(table)

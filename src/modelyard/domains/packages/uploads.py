@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from modelyard.domains.accounts.actor import Actor
@@ -15,6 +14,7 @@ from modelyard.platform.clock import now
 from modelyard.platform.database import execute_counting
 from modelyard.platform.errors import Invalid, NotFound
 from modelyard.platform.ids import hex_id
+from modelyard.platform.inserting import insert_into
 from modelyard.platform.storage.blobs import StoredPart
 from modelyard.platform.storage.streaming import check_size
 
@@ -102,10 +102,9 @@ def record_part(session: Session, upload: Upload, part: StoredPart, *, most_byte
         Invalid, TooLarge: as `check_part`.
     """
     check_part(session, upload, part.number, part.size_bytes, most_bytes=most_bytes)
-    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     values = {"size_bytes": part.size_bytes, "sha256": part.sha256}
     session.execute(
-        insert(UploadPart)
+        insert_into(session, UploadPart)
         .values(upload_id=upload.id, number=part.number, **values)
         .on_conflict_do_update(index_elements=[UploadPart.upload_id, UploadPart.number], set_=values)
     )

@@ -11,12 +11,12 @@ from enum import StrEnum
 
 import msgspec
 from sqlalchemy import ColumnElement, Select, and_, case, delete, func, or_, select, text, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from modelyard.platform.clock import from_ms, now
 from modelyard.platform.database import LEAVES_WORK, execute_counting
 from modelyard.platform.errors import Conflict, NotFound
+from modelyard.platform.inserting import insert_into
 from modelyard.platform.tasks.tables import TaskRow
 
 LEASE = timedelta(seconds=60)
@@ -69,9 +69,8 @@ def enqueue(
     With a `unique_key` nothing happens when a task of that key is there, be it done within the last two days.
     """
     moment = now()
-    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     session.execute(
-        insert(TaskRow)
+        insert_into(session, TaskRow)
         .values(
             kind=kind,
             payload=_encode(payload).decode(),
