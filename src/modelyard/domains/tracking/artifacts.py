@@ -39,6 +39,7 @@ from modelyard.domains.packages.uploads import (
     get_upload,
     take_join_turn,
 )
+from modelyard.domains.tracking.locations import candidate_location, logged_model_location
 from modelyard.domains.tracking.places import find_candidate_place, find_logged_model_place
 from modelyard.domains.tracking.tables import LoggedModel
 from modelyard.platform.errors import Invalid, NotFound
@@ -67,12 +68,12 @@ class ArtifactPath:
 
 
 @dataclass(frozen=True)
-class Folder:
-    """Where in which package the files of a candidate or logged model lie."""
+class ArtifactFolder:
+    """Where in which package the files of a candidate or logged model lie, and what clients call that."""
 
     package: PackageName
     path: str
-    experiment_iid: int
+    location: str
     is_deleted: bool
 
     def inside(self, path: str) -> str:
@@ -82,10 +83,10 @@ class Folder:
 
 @dataclass(frozen=True)
 class Listing:
-    """One level of the files of a candidate or logged model, and the experiment that it is in."""
+    """One level of the files of a candidate or logged model, and where all of them are, as clients are told."""
 
     path: str
-    experiment_iid: int
+    location: str
     entries: list[FolderEntry]
 
 
@@ -145,7 +146,7 @@ def list_artifacts(session: Session, actor: Actor, project: Project, artifact: A
     """
     folder = _folder(session, actor, project, artifact, Ability.READ_TRACKING)
     wanted = folder_path(artifact.path)
-    listing = Listing(wanted, folder.experiment_iid, [])
+    listing = Listing(wanted, folder.location, [])
     package = find_package(session, project.id, folder.package)
     if package is None or (artifact.run_id and _is_models_own(wanted)):
         return listing
@@ -321,14 +322,16 @@ def _is_models_own(path: str) -> bool:
     return len(parts) > 1 and parts[0] == MODELS and MODEL_ID.fullmatch(parts[1]) is not None
 
 
-def _writable(session: Session, actor: Actor, project: Project, artifact: ArtifactPath) -> Folder:
+def _writable(session: Session, actor: Actor, project: Project, artifact: ArtifactPath) -> ArtifactFolder:
     folder = _folder(session, actor, project, artifact, Ability.WRITE_TRACKING)
     if folder.is_deleted:
         raise Invalid(f"{artifact.owner} must be in the 'active' state. Current state is deleted.")
     return folder
 
 
-def _folder(session: Session, actor: Actor, project: Project, artifact: ArtifactPath, ability: Ability) -> Folder:
+def _folder(
+    session: Session, actor: Actor, project: Project, artifact: ArtifactPath, ability: Ability
+) -> ArtifactFolder:
     require(session, actor, ability, project)
     found = find_candidate_place(session, artifact.run_id) if artifact.run_id else None
     model = find_logged_model_place(session, artifact.model_id) if artifact.model_id else None
@@ -340,6 +343,8 @@ def _folder(session: Session, actor: Actor, project: Project, artifact: Artifact
             else f"Logged model with ID '{artifact.model_id}' not found."
         )
     if found is not None:
-        return Folder(candidate_package(found.candidate_iid), "", found.experiment_iid, found.is_deleted)
+        location = candidate_location(found.experiment_iid, artifact.run_id)
+        return ArtifactFolder(candidate_package(found.candidate_iid), "", location, found.is_deleted)
     package, path = logged_model_folder(artifact.model_id, place.candidate_iid)
-    return Folder(package, path, place.experiment_iid, place.is_deleted)
+    location = logged_model_location(place.experiment_iid, artifact.model_id)
+    return ArtifactFolder(package, path, location, place.is_deleted)

@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 from modelyard.domains.packages.paths import file_path
 from modelyard.domains.tracking.artifacts import MODELS, ArtifactPath
-from modelyard.domains.tracking.locations import candidate_location, logged_model_location
 from modelyard.platform.errors import NotFound
 from modelyard.platform.http import Call
 from modelyard.platform.settings import Settings
@@ -38,13 +37,6 @@ def artifact_at(address: str, *, is_folder: bool = False) -> ArtifactPath:
         model_id=found["model"] or "",
         experiment_iid=int(found["experiment"]),
     )
-
-
-def artifact_root(artifact: ArtifactPath, experiment_iid: int) -> str:
-    """The URI of the folder that all of the owner's files are in."""
-    if artifact.run_id:
-        return candidate_location(experiment_iid, artifact.run_id)
-    return logged_model_location(experiment_iid, artifact.model_id)
 
 
 def own_address(settings: Settings, call: Call, route: bytes) -> str:

@@ -16,7 +16,7 @@ from modelyard.domains.tracking.artifacts import (
     list_artifacts,
     put_artifact,
 )
-from modelyard.entrypoints.mlflow.artifact_addresses import artifact_at, artifact_root
+from modelyard.entrypoints.mlflow.artifact_addresses import artifact_at
 from modelyard.entrypoints.mlflow.errors import EndpointNotFound
 from modelyard.entrypoints.mlflow.router import Asked, Nothing, Routes
 from modelyard.entrypoints.mlflow.streams import Exchange, streamed
@@ -170,7 +170,7 @@ def list_run_files(asked: Asked, query: ListRunQuery) -> object:
     artifact = _of_run(query.run_id or query.run_uuid, query.path)
     listing = _listing(asked, artifact)
     prefix = f"{listing.path}/" if listing.path else ""
-    return Files(artifact_root(artifact, listing.experiment_iid), _infos(listing, prefix))
+    return Files(listing.location, _infos(listing, prefix))
 
 
 def _of_run(run_id: str, path: str) -> ArtifactPath:
@@ -184,7 +184,7 @@ def list_model_files(asked: Asked, query: DirectoryQuery) -> object:
     artifact = ArtifactPath(query.artifact_directory_path, model_id=asked.variables["model_id"])
     listing = _listing(asked, artifact)
     prefix = f"{listing.path}/" if listing.path else ""
-    return Files(artifact_root(artifact, listing.experiment_iid), _infos(listing, prefix))
+    return Files(listing.location, _infos(listing, prefix))
 
 
 async def download_of_run(exchange: Exchange) -> None:
