@@ -8,7 +8,7 @@ import re
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -33,7 +33,8 @@ from sqlalchemy.orm import DeclarativeBase, Session
 
 from modelyard.platform.clock import from_ms, to_ms
 from modelyard.platform.disk import DiskReserve
-from modelyard.platform.errors import Busy, Conflict, Invalid, ModelyardError, Unavailable, UnknownOutcome
+from modelyard.platform.driver_errors import trouble
+from modelyard.platform.errors import Busy, Conflict, Invalid, ModelyardError, UnknownOutcome
 from modelyard.platform.settings import Settings
 
 # Session is here for the ways in, which hold one and never import SQLAlchemy.
@@ -57,6 +58,7 @@ LOST_COMMIT = (
     "The database went away while this was being written, so it is not known whether it was."
     " Look before you send it again."
 )
+CONTENDED = re.compile(r"locked|busy|deadlock|could not serialize")
 # In `Session.info`: this transaction leaves something for the worker to do.
 LEAVES_WORK = "leaves work"
 
@@ -113,7 +115,8 @@ class Database:
         self._info = {"switched_off": switched_off}
         self.durability = durability
         self.is_sqlite = url.get_backend_name() == "sqlite"
-        self.pen = threading.RLock()
+        self.pen = threading.Lock()
+        self._pen_holder: int | None = None
         # Counts the commits of this process that may have changed who may do what; caches of that compare it.
         self.generation = 0
         # Set by a commit that leaves work; a worker in the same process waits for it.
@@ -176,16 +179,20 @@ class Database:
 
         Raises:
             Busy: others kept it for too long.
+            RuntimeError: this thread holds it already, and would wait for itself.
         """
         if not self.is_sqlite:
-            with nullcontext():
-                yield
+            yield
             return
+        if self._pen_holder == threading.get_ident():
+            raise RuntimeError("This thread is writing already: use the session that it has, or write afterwards.")
         if not self.pen.acquire(timeout=PEN_TIMEOUT_S):
             raise Busy("The server is busy writing. Try again in a moment.", retry_after_s=2)
+        self._pen_holder = threading.get_ident()
         try:
             yield
         finally:
+            self._pen_holder = None
             self.pen.release()
 
     def raw(self, *, writes: bool = False) -> sqlite3.Connection:
@@ -314,15 +321,6 @@ def conflict_of(error: IntegrityError) -> ModelyardError:
 
 def trouble_of(error: DBAPIError) -> ModelyardError:
     """A failure of the database itself: full, away, or too slow."""
-    text = str(error.orig).lower()
-    if re.search(r"disk is full|no space left|disk full", text):
-        return Busy("The server's disk is full; nothing was changed. Ask its operator to make room.", retry_after_s=10)
-    if "nul (0x00)" in text or "invalid byte sequence" in text:
-        return Invalid("A text contains a character that cannot be kept, such as NUL.")
-    if isinstance(error, OperationalError) and re.search(r"locked|busy|deadlock|could not serialize", text):
-        return Busy("Others are changing the same things. Try again in a moment.")
-    if isinstance(error, OperationalError) or error.connection_invalidated:
-        return Busy("The database is away; nothing was changed. Try again in a moment.", retry_after_s=2)
-    if re.search(r"too large to convert|out of range|overflow", text):
-        return Invalid("A number is too large to be stored.")
-    return Unavailable("The database failed in a way that is not expected. The server's log has the details.")
+    is_operational = isinstance(error, OperationalError)
+    is_contended = is_operational and CONTENDED.search(str(error.orig).lower()) is not None
+    return trouble(error.orig, is_away=is_operational or error.connection_invalidated, is_contended=is_contended)

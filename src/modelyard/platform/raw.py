@@ -13,8 +13,10 @@ from typing import Protocol
 from sqlalchemy.orm import Session
 
 from modelyard.platform.database import Database
-from modelyard.platform.errors import Busy, Conflict, ModelyardError, Unavailable
+from modelyard.platform.driver_errors import trouble
+from modelyard.platform.errors import Conflict, ModelyardError
 
+LOST_RACE = "Somebody else wrote the same thing, or deleted what this belongs to. Look again."
 Value = str | int | float | bytes | None
 Row = tuple[Value, ...]
 
@@ -97,8 +99,10 @@ class SqliteWriter:
     def trouble(self, error: Exception) -> ModelyardError | None:
         if not isinstance(error, sqlite3.Error):
             return None
+        if isinstance(error, sqlite3.IntegrityError):
+            return Conflict(LOST_RACE)
         is_away = getattr(error, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_IOERR"))
-        return trouble(error, is_lost_race=isinstance(error, sqlite3.IntegrityError), is_away=is_away)
+        return trouble(error, is_away=is_away)
 
     def rows(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
         return self._connection.execute(sql, values).fetchall()
@@ -144,15 +148,3 @@ def read_rows(session: Session, sql: str, values: Sequence[Value] = ()) -> list[
     connection = session.connection()
     text = sql if connection.dialect.name == "sqlite" else percent(sql).decode()
     return [tuple(row) for row in connection.exec_driver_sql(text, tuple(values))]
-
-
-def trouble(error: Exception, *, is_lost_race: bool, is_away: bool) -> ModelyardError:
-    """A driver's failure in the product's words. Nothing of the transaction it ended was kept."""
-    text = str(error).lower()
-    if "disk is full" in text or "no space" in text:
-        return Busy("The server's disk is full; nothing was changed. Ask its operator to make room.", retry_after_s=10)
-    if is_lost_race:
-        return Conflict("Somebody else wrote the same thing, or deleted what this belongs to. Look again.")
-    if is_away:
-        return Busy("The database is away; nothing was changed. Try again in a moment.", retry_after_s=2)
-    return Unavailable("The database failed in a way that is not expected. The server's log has the details.")

@@ -10,9 +10,10 @@ import psycopg
 
 from modelyard.platform.clock import now_ms
 from modelyard.platform.database import LOST_COMMIT, Database
-from modelyard.platform.errors import ModelyardError, UnknownOutcome
+from modelyard.platform.driver_errors import trouble
+from modelyard.platform.errors import Conflict, ModelyardError, UnknownOutcome
 from modelyard.platform.ids import hex_id
-from modelyard.platform.raw import Bulk, Row, Value, percent, trouble
+from modelyard.platform.raw import LOST_RACE, Bulk, Row, Value, percent
 
 MARK = (
     b"INSERT INTO commit_marks (writer, number, marked_at) VALUES (%s, %s, %s)"
@@ -112,11 +113,12 @@ class PostgresqlWriter:
     def trouble(self, error: Exception) -> ModelyardError | None:
         if not isinstance(error, psycopg.Error):
             return None
-        is_lost_race = isinstance(error, (psycopg.IntegrityError, psycopg.errors.DeadlockDetected))
+        if isinstance(error, (psycopg.IntegrityError, psycopg.errors.DeadlockDetected)):
+            return Conflict(LOST_RACE)
         # Without a code the connection itself failed; the classes are connection, operator intervention, system.
         state = error.sqlstate or "08"
         is_away = isinstance(error, psycopg.OperationalError) and state.startswith(("08", "40", "53", "55", "57", "58"))
-        return trouble(error, is_lost_race=is_lost_race, is_away=is_away)
+        return trouble(error, is_away=is_away)
 
     def rows(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
         return self._open.execute(percent(sql), values).fetchall()

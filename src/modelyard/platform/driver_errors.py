@@ -1,0 +1,29 @@
+"""What a failure of the database means for whoever asked, whichever driver tells of it, and how."""
+
+import re
+
+from modelyard.platform.errors import Busy, Invalid, ModelyardError, Unavailable
+
+FULL = re.compile(r"disk is full|no space left|disk full")
+UNKEEPABLE_TEXT = re.compile(r"nul \(0x00\)|invalid byte sequence")
+UNKEEPABLE_NUMBER = re.compile(r"too large to convert|out of range|overflow")
+
+
+def trouble(error: BaseException | None, *, is_away: bool, is_contended: bool = False) -> ModelyardError:
+    """A driver's error in the product's words; nothing of the transaction that it ended was kept.
+
+    What cannot be seen from its text is the caller's to say: the connection or the server failed (`is_away`), or
+    others were changing the same things (`is_contended`).
+    """
+    text = str(error).lower()
+    if FULL.search(text):
+        return Busy("The server's disk is full; nothing was changed. Ask its operator to make room.", retry_after_s=10)
+    if UNKEEPABLE_TEXT.search(text):
+        return Invalid("A text contains a character that cannot be kept, such as NUL.")
+    if is_contended:
+        return Busy("Others are changing the same things. Try again in a moment.")
+    if is_away:
+        return Busy("The database is away; nothing was changed. Try again in a moment.", retry_after_s=2)
+    if UNKEEPABLE_NUMBER.search(text):
+        return Invalid("A number is too large to be stored.")
+    return Unavailable("The database failed in a way that is not expected. The server's log has the details.")
