@@ -27,9 +27,10 @@ from modelyard.domains.tracking.hot.operations import (
 )
 from modelyard.domains.tracking.names import candidate_name
 from modelyard.domains.tracking.texts import MOST_PARAMETER, MOST_TAG
+from modelyard.entrypoints.mlflow.admission import admission_of
 from modelyard.entrypoints.mlflow.errors import JSON_HEADERS, error_answer
 from modelyard.entrypoints.mlflow.names import check_name, fitted, fitted_tags, trouble_with_name
-from modelyard.entrypoints.mlflow.router import Routes, admission_of
+from modelyard.entrypoints.mlflow.router import Routes
 from modelyard.entrypoints.mlflow.runs import KeyValue, Run, RunAnswer, RunData, RunInfoAnswer, key_values, run_info
 from modelyard.entrypoints.mlflow.wire import as_float, decode_body, encode, invalid_value, missing_parameter
 from modelyard.entrypoints.request import Admission, Installation, needs

@@ -18,14 +18,14 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 
 from modelyard.domains.accounts.actor import Actor
-from modelyard.domains.namespaces.access import check
 from modelyard.domains.namespaces.projects import get_project
 from modelyard.domains.namespaces.tables import Project
+from modelyard.entrypoints.mlflow.admission import admission_of, check_policy, identify
 from modelyard.entrypoints.mlflow.errors import JSON_HEADERS, EndpointNotFound, WrongMethod, error_answer
 from modelyard.entrypoints.mlflow.wire import decode_body, decode_query, encode
-from modelyard.entrypoints.request import Admission, Installation, Policy, credentials_of, refuse_undeclared
+from modelyard.entrypoints.request import Admission, Installation, Policy, refuse_undeclared
 from modelyard.platform.database import Session
-from modelyard.platform.errors import Invalid, NotFound, TooLarge, Unauthenticated
+from modelyard.platform.errors import Invalid, TooLarge
 from modelyard.platform.http import Asgi, Call, Direct, Headers, event_loop_turn
 from modelyard.platform.observing import under_route
 from modelyard.platform.settings import MEBIBYTE
@@ -45,7 +45,6 @@ API_PREFIXES = tuple(
 # Addresses whose route is remembered: one for each project and route.
 MOST_KNOWN = 5000
 MOST_BYTES = 4 * MEBIBYTE
-WORKSPACE_HEADER = b"x-mlflow-workspace"
 
 
 class Nothing(msgspec.Struct):
@@ -376,49 +375,3 @@ def _check_content_type(call: Call) -> None:
 def too_large(call: Call) -> None:
     """Answer to a body over its route's limit."""
     call.reply(*error_answer(TooLarge("The body of this request is too large. Send less at once.")))
-
-
-def identify(headers: Headers, reference: bytes) -> tuple[bytes, bytes]:
-    """The credentials that headers carry, and the name of the project (empty: the token's default)."""
-    credentials = b""
-    workspace = b""
-    for name, value in headers:
-        if name == b"authorization":
-            credentials = value
-        elif name == b"private-token" and not credentials:
-            credentials = b"Bearer " + value
-        elif name == WORKSPACE_HEADER and not reference:
-            workspace = value
-    return credentials, reference or workspace
-
-
-def check_policy(policy: Policy, admission: Admission) -> None:
-    """Refuse who has not the ability that a route declares, before anything of their request is looked at.
-
-    Raises:
-        NotFound, Forbidden
-    """
-    if policy.ability is not None:
-        check(admission.standing, policy.ability)
-
-
-def admission_of(installation: Installation, credentials: bytes, reference: bytes) -> Admission:
-    """Who asks and where; looks it up unless it was known a moment ago.
-
-    Raises:
-        Unauthenticated: nobody who may is named.
-        NotFound: the project.
-    """
-    known = installation.known_admission(credentials, reference)
-    if known is not None:
-        return known
-    with installation.database.read() as session:
-        actor = installation.authenticate(session, credentials_of(credentials.decode("latin-1")))
-        try:
-            return installation.admit(session, actor, credentials, reference)
-        except NotFound:
-            if actor.is_anonymous:
-                raise Unauthenticated(
-                    "Set MLFLOW_TRACKING_TOKEN to an access token; make one in Modelyard under Access tokens."
-                ) from None
-            raise

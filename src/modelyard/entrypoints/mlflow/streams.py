@@ -11,8 +11,9 @@ from modelyard.domains.namespaces.projects import admitted_project
 from modelyard.domains.namespaces.tables import Project
 from modelyard.domains.packages.contents import StoredFile
 from modelyard.domains.packages.repetitions import settle_repetition
+from modelyard.entrypoints.mlflow.admission import admission_of, check_policy, identify
 from modelyard.entrypoints.mlflow.errors import JSON_HEADERS, error_answer
-from modelyard.entrypoints.mlflow.router import StreamAsked, admission_of, check_policy, identify
+from modelyard.entrypoints.mlflow.router import StreamAsked
 from modelyard.entrypoints.mlflow.wire import encode
 from modelyard.entrypoints.request import Installation
 from modelyard.platform.database import Session
