@@ -3,19 +3,26 @@
 import hashlib
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import event, insert, select, update
 
 from modelyard.domains.accounts.actor import SYSTEM
 from modelyard.domains.packages.tables import Package, PackageFile
 from modelyard.domains.tracking.artifacts import ArtifactPath, put_artifact
-from modelyard.domains.tracking.candidates import delete_candidate, get_candidate
-from modelyard.domains.tracking.experiments import create_experiment, delete_experiment, get_experiment
+from modelyard.domains.tracking.candidates import delete_candidate, get_candidate, restore_candidate
+from modelyard.domains.tracking.experiments import (
+    create_experiment,
+    delete_experiment,
+    get_experiment,
+    restore_experiment,
+)
 from modelyard.domains.tracking.folding import Folder
 from modelyard.domains.tracking.hot.operations import CandidateInfo, CreateCandidate, LogData, MetricColumns
 from modelyard.domains.tracking.logged_models import create_logged_model, delete_logged_model, get_logged_model
 from modelyard.domains.tracking.retention import Purged, purge_deleted
+from modelyard.domains.tracking.states import GOING_AT, GOING_MS
 from modelyard.domains.tracking.tables import (
     Candidate,
     CandidateTag,
@@ -28,9 +35,12 @@ from modelyard.domains.tracking.tables import (
 from modelyard.entrypoints.request import Installation
 from modelyard.platform.clock import now, to_ms
 from modelyard.platform.database import Table
+from modelyard.platform.errors import NotFound
+from modelyard.platform.events import EventRow
 from modelyard.platform.ids import hex_id
 from modelyard.platform.storage.blobs import StoredBlob, new_name
 from modelyard.platform.storage.digests import Digests
+from modelyard.platform.purging import ROWS_AT_ONCE
 from tests.conftest import World
 
 KEEP = timedelta(days=30)
@@ -172,3 +182,52 @@ def test_many_are_purged_in_small_transactions(installation: Installation, world
         session.execute(update(Candidate).values(deleted_ms=to_ms(LONG_AGO)))
     assert purge_deleted(installation.database, keep=KEEP) == Purged(0, 23, 0)
     assert all_of(installation, Candidate, Package) == [0, 0]
+
+
+def test_what_is_going_is_restored_by_nobody(
+    installation: Installation, world: World, create: Create, experiment_iid: int
+) -> None:
+    going, in_experiment, deleted = create(0), create(experiment_iid), create(experiment_iid)
+    delete(installation, world, going, deleted)
+    with installation.database.write() as session:
+        project = world.project(session)
+        candidate = get_candidate(session, SYSTEM, project, going)
+        experiment = get_experiment(session, SYSTEM, project, experiment_iid)
+        delete_experiment(session, SYSTEM, experiment)
+        session.execute(update(Candidate).where(Candidate.run_id.in_([going, deleted])).values(deleted_ms=GOING_MS))
+        with pytest.raises(NotFound):
+            get_candidate(session, SYSTEM, project, going)
+        with pytest.raises(NotFound):
+            restore_candidate(session, SYSTEM, candidate)
+        restore_experiment(session, SYSTEM, experiment)
+    with installation.database.write() as session:
+        kept = select(Candidate.run_id).where(Candidate.deleted_ms.is_(None))
+        assert session.scalars(kept).all() == [in_experiment]
+        experiment = get_experiment(session, SYSTEM, world.project(session), experiment_iid)
+        delete_experiment(session, SYSTEM, experiment)
+        session.execute(update(Experiment).where(Experiment.iid == experiment_iid).values(deleted_at=GOING_AT))
+        with pytest.raises(NotFound):
+            restore_experiment(session, SYSTEM, experiment)
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+def test_a_big_candidate_goes_a_few_rows_at_a_time(installation: Installation, world: World, create: Create) -> None:
+    run_id = create(0)
+    delete(installation, world, run_id)
+    seen: list[int] = []
+    with installation.database.write() as session:
+        number = session.scalars(select(Candidate.id)).one()
+        rows = [{"candidate_id": number, "key_id": 1000 + i, "value": "v"} for i in range(3 * ROWS_AT_ONCE)]
+        session.execute(insert(CandidateTag), rows)
+        file = session.scalars(select(PackageFile)).one()
+        common = {name: getattr(file, name) for name in ("package_id", "project_id", "sha256", "created_at")}
+        session.execute(insert(PackageFile), [{**common, "path": f"many/{i}"} for i in range(3 * ROWS_AT_ONCE)])
+        session.execute(update(Candidate).values(deleted_ms=to_ms(LONG_AGO)))
+        driver = session.connection().connection.dbapi_connection
+    assert driver is not None
+    event.listen(installation.database.engine, "commit", lambda _connection: seen.append(driver.total_changes))
+    assert purge_deleted(installation.database, keep=KEEP) == Purged(0, 1, 0)
+    assert max(after - before for before, after in pairwise(seen)) <= ROWS_AT_ONCE
+    assert all_of(installation, Candidate, CandidateTag, Package, PackageFile) == [0, 0, 0, 0]
+    with installation.database.read() as session:
+        assert session.scalars(select(EventRow.kind).order_by(EventRow.id.desc())).first() == "PackageDeleted"

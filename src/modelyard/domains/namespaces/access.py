@@ -22,6 +22,8 @@ Place = Project | Namespace
 
 # Made once: SQLAlchemy takes a millisecond over each, and every request asks who sees what.
 _above, _below, _own = aliased(Namespace), aliased(Namespace), aliased(Namespace)
+# What is deleted is nowhere, to administrators too, and to be a member of it means nothing.
+_project_is_there, _below_is_there = Project.deleted_at.is_(None), _below.deleted_at.is_(None)
 
 
 class Role(IntEnum):
@@ -164,6 +166,8 @@ def standing(session: Session, actor: Actor, place: Place) -> Standing:
 
 
 def _standing(session: Session, actor: Actor, place: Place) -> Standing:
+    if place.deleted_at is not None:
+        return NOWHERE
     known: Standing | None = session.info.get((actor, place))
     if known is not None:
         return known
@@ -241,9 +245,12 @@ def _belongs_below(session: Session, actor: Actor, place: Place) -> bool:
     """Whether the actor is a member of something inside a group, and so may see that the group exists."""
     if actor.user_id is None or not isinstance(place, Namespace):
         return False
-    in_group = select(Member.id).join(_below, _below.id == Member.namespace_id)
+    in_group = select(Member.id).join(_below, _below.id == Member.namespace_id).where(_below_is_there)
     in_project = (
-        select(Member.id).join(Project, Project.id == Member.project_id).join(_below, _below.id == Project.namespace_id)
+        select(Member.id)
+        .join(Project, Project.id == Member.project_id)
+        .join(_below, _below.id == Project.namespace_id)
+        .where(_project_is_there)
     )
     mine = and_(Member.user_id == actor.user_id, _below.lineage.startswith(place.lineage, autoescape=True), lasting())
     return bool(session.scalar(select(exists(in_group.where(mine)) | exists(in_project.where(mine)))))
@@ -251,16 +258,17 @@ def _belongs_below(session: Session, actor: Actor, place: Place) -> bool:
 
 def visible_projects(actor: Actor) -> Select[Project]:
     """The projects that the actor may see: where every read of projects starts."""
-    return select(Project).where(_sees_project(actor))
+    return select(Project).where(_project_is_there, _sees_project(actor))
 
 
 def visible_namespaces(actor: Actor) -> Select[Namespace]:
     """The groups and personal places that the actor may see."""
+    those_there = select(Namespace).where(Namespace.deleted_at.is_(None))
     if actor.is_administrator:
-        return select(Namespace)
+        return those_there
     open_ones = Namespace.visibility.in_(_open_visibilities(actor))
     if actor.user_id is None:
-        return select(Namespace).where(open_ones)
+        return those_there.where(open_ones)
     mine = and_(Member.user_id == actor.user_id, lasting())
     as_member_above = exists(
         select(1)
@@ -272,16 +280,16 @@ def visible_namespaces(actor: Actor) -> Select[Namespace]:
         select(1)
         .select_from(Member)
         .join(_below, _below.id == Member.namespace_id)
-        .where(mine, _below.lineage.startswith(Namespace.lineage))
+        .where(mine, _below_is_there, _below.lineage.startswith(Namespace.lineage))
     )
     as_member_of_project = exists(
         select(1)
         .select_from(Member)
         .join(Project, Project.id == Member.project_id)
         .join(_below, _below.id == Project.namespace_id)
-        .where(mine, _below.lineage.startswith(Namespace.lineage))
+        .where(mine, _project_is_there, _below.lineage.startswith(Namespace.lineage))
     )
-    return select(Namespace).where(or_(open_ones, as_member_above, as_member_below, as_member_of_project))
+    return those_there.where(or_(open_ones, as_member_above, as_member_below, as_member_of_project))
 
 
 def _sees_project(actor: Actor) -> ColumnElement[bool]:

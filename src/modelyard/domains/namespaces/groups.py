@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from modelyard.domains.accounts.actor import WRITING, Actor, require_scope
 from modelyard.domains.accounts.tables import User
 from modelyard.domains.namespaces.access import Ability, Role, namespaces_with, require, visible_namespaces
+from modelyard.domains.namespaces.deletion import keep_there, mark_deleted
 from modelyard.domains.namespaces.events import GroupChanged, GroupCreated, GroupDeleted
 from modelyard.domains.namespaces.names import (
     MOST_DEPTH,
@@ -115,6 +116,8 @@ def _add_namespace(
     full_path = f"{parent.full_path}/{path}" if parent else path
     if full_path.count("/") >= MOST_DEPTH:
         raise Invalid(f"Groups nest at most {MOST_DEPTH} deep.")
+    if parent:
+        keep_there(session, parent)
     refuse_taken_path(session, full_path)
     moment = now()
     place = Namespace(
@@ -145,10 +148,10 @@ def refuse_taken_path(session: Session, full_path: str) -> None:
         Conflict
     """
     folded = full_path.lower()
-    taken = session.scalar(select(Namespace.id).where(Namespace.full_path_folded == folded)) or session.scalar(
-        select(Project.id).where(Project.full_path_folded == folded)
-    )
-    if taken:
+    if any(
+        session.scalar(select(kind.id).where(kind.full_path_folded == folded, kind.deleted_at.is_(None)))
+        for kind in (Namespace, Project)
+    ):
         raise Conflict(f"The path {full_path} has already been taken.")
 
 
@@ -181,7 +184,8 @@ def get_group(session: Session, actor: Actor, reference: int | str) -> Namespace
 
 def personal_namespace(session: Session, actor: Actor) -> Namespace | None:
     """The actor's own place; bots have none."""
-    return session.scalar(select(Namespace).where(Namespace.owner_id == actor.user_id, Namespace.kind == "user"))
+    own = (Namespace.owner_id == actor.user_id, Namespace.kind == "user", Namespace.deleted_at.is_(None))
+    return session.scalar(select(Namespace).where(*own))
 
 
 ORDERS = {"name": func.lower(Namespace.name), "path": Namespace.full_path_folded, "id": Namespace.id}
@@ -287,10 +291,14 @@ def _check_visibility_below(session: Session, group: Namespace, visibility: str)
     parent = session.get(Namespace, group.parent_id) if group.parent_id else None
     if parent is not None and rank(visibility) > rank(parent.visibility):
         raise Invalid(f"A subgroup of a group that is {parent.visibility} cannot be {visibility}.")
-    inside = Namespace.lineage.startswith(group.lineage, autoescape=True)
+    inside = Namespace.lineage.startswith(group.lineage, autoescape=True) & Namespace.deleted_at.is_(None)
     below = set(session.scalars(select(Namespace.visibility).where(inside, Namespace.id != group.id)))
     below |= set(
-        session.scalars(select(Project.visibility).join(Namespace, Namespace.id == Project.namespace_id).where(inside))
+        session.scalars(
+            select(Project.visibility)
+            .join(Namespace, Namespace.id == Project.namespace_id)
+            .where(inside, Project.deleted_at.is_(None))
+        )
     )
     if any(rank(other) > rank(visibility) for other in below):
         raise Invalid(f"Something inside this group is more visible than {visibility}. Change that first.")
@@ -302,9 +310,13 @@ def _move(session: Session, group: Namespace, path: str) -> None:
     new = f"{old.rpartition('/')[0]}/{path}" if "/" in old else path
     if new.lower() != old.lower():
         refuse_taken_path(session, new)
-    inside = Namespace.lineage.startswith(group.lineage, autoescape=True)
+    inside = Namespace.lineage.startswith(group.lineage, autoescape=True) & Namespace.deleted_at.is_(None)
     rows: list[Namespace | Project] = [*session.scalars(select(Namespace).where(inside))]
-    rows += session.scalars(select(Project).join(Namespace, Namespace.id == Project.namespace_id).where(inside))
+    rows += session.scalars(
+        select(Project)
+        .join(Namespace, Namespace.id == Project.namespace_id)
+        .where(inside, Project.deleted_at.is_(None))
+    )
     for row in rows:
         row.full_path = new + row.full_path[len(old) :]
         row.full_path_folded = row.full_path.lower()
@@ -312,7 +324,7 @@ def _move(session: Session, group: Namespace, path: str) -> None:
 
 
 def delete_group(session: Session, actor: Actor, group: Namespace) -> None:
-    """Delete a group with everything in it.
+    """Delete a group with everything in it: nobody sees it any more, and a task removes it for good.
 
     Raises:
         Forbidden, NotFound
@@ -320,5 +332,5 @@ def delete_group(session: Session, actor: Actor, group: Namespace) -> None:
     require(session, actor, Ability.DELETE_PLACE, group)
     if group.kind != "group":
         raise Forbidden("The place of a person is deleted with its person.")
+    mark_deleted(session, group)
     publish(session, GroupDeleted(actor.user_id, group.id, group.full_path))
-    session.delete(group)

@@ -18,6 +18,7 @@ from modelyard.domains.namespaces.access import (
     take_for_granted,
     visible_projects,
 )
+from modelyard.domains.namespaces.deletion import keep_there, mark_deleted
 from modelyard.domains.namespaces.events import ProjectChanged, ProjectCreated, ProjectDeleted
 from modelyard.domains.namespaces.groups import personal_namespace, refuse_taken_path
 from modelyard.domains.namespaces.names import (
@@ -76,6 +77,7 @@ def create_project(
     if namespace is None:
         raise Unauthenticated("Sign in to create a project.") if actor.is_anonymous else Invalid("Name a group.")
     require(session, actor, Ability.CREATE_PROJECTS, namespace)
+    keep_there(session, namespace)
     _check_visibility(namespace, visibility)
     path = checked_path(path or path_from(name))
     full_path = f"{namespace.full_path}/{path}"
@@ -130,7 +132,7 @@ def admitted_project(session: Session, actor: Actor, project_id: int, found: Sta
         NotFound: it was deleted since.
     """
     project = session.get(Project, project_id)
-    if project is None:
+    if project is None or project.deleted_at is not None:
         raise NotFound(MISSING)
     take_for_granted(session, actor, project, found)
     return project
@@ -293,11 +295,11 @@ def unarchive_project(session: Session, actor: Actor, project: Project) -> Proje
 
 
 def delete_project(session: Session, actor: Actor, project: Project) -> None:
-    """Delete a project with everything in it.
+    """Delete a project with everything in it: nobody sees it any more, and a task removes it for good.
 
     Raises:
         Forbidden, NotFound
     """
     require(session, actor, Ability.DELETE_PLACE, project)
+    mark_deleted(session, project)
     publish(session, ProjectDeleted(actor.user_id, project.id, project.full_path))
-    session.delete(project)

@@ -105,5 +105,5 @@ def is_path_taken(session: Session, actor: Actor, path: str, parent: Namespace |
         if parent is None
         else bool(standing(session, actor, parent).abilities & {Ability.CREATE_SUBGROUPS, Ability.CREATE_PROJECTS})
     )
-    known = select(Namespace) if may_create else visible_namespaces(actor)
+    known = select(Namespace).where(Namespace.deleted_at.is_(None)) if may_create else visible_namespaces(actor)
     return session.scalar(known.where(Namespace.full_path_folded == folded).limit(1)) is not None

@@ -1,12 +1,18 @@
-"""Namespaces form a tree; `lineage` spells the way from its root, so that all below one is a prefix search."""
+"""Namespaces form a tree; `lineage` spells the way from its root, so that all below one is a prefix search.
+
+A place whose `deleted_at` is set is invisible from then on, its path is free, and a task removes what it held. All that
+lies in a deleted group is marked with it, so that a row alone says whether it is there. `access.py` asks.
+"""
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from modelyard.domains.accounts.tables import User
 from modelyard.platform.database import Identifier, Moment, Table
+
+_IS_THERE = text("deleted_at IS NULL")
 
 
 class Namespace(Table):
@@ -14,7 +20,13 @@ class Namespace(Table):
 
     __tablename__ = "namespaces"
     __table_args__ = (
-        UniqueConstraint("full_path_folded"),
+        Index(
+            "uq_namespaces_full_path_folded",
+            "full_path_folded",
+            unique=True,
+            sqlite_where=_IS_THERE,
+            postgresql_where=_IS_THERE,
+        ),
         Index(None, "parent_id"),
         Index(None, "lineage"),
         {"sqlite_autoincrement": True},
@@ -33,6 +45,7 @@ class Namespace(Table):
     visibility: Mapped[str] = mapped_column(String(8), default="private")
     created_at: Mapped[datetime] = mapped_column(Moment)
     updated_at: Mapped[datetime] = mapped_column(Moment)
+    deleted_at: Mapped[datetime | None] = mapped_column(Moment)
 
 
 class Project(Table):
@@ -40,7 +53,13 @@ class Project(Table):
 
     __tablename__ = "projects"
     __table_args__ = (
-        UniqueConstraint("full_path_folded"),
+        Index(
+            "uq_projects_full_path_folded",
+            "full_path_folded",
+            unique=True,
+            sqlite_where=_IS_THERE,
+            postgresql_where=_IS_THERE,
+        ),
         Index(None, "namespace_id"),
         {"sqlite_autoincrement": True},
     )
@@ -61,6 +80,7 @@ class Project(Table):
     updated_at: Mapped[datetime] = mapped_column(Moment)
     last_activity_at: Mapped[datetime] = mapped_column(Moment)
     archived_at: Mapped[datetime | None] = mapped_column(Moment)
+    deleted_at: Mapped[datetime | None] = mapped_column(Moment)
 
     namespace: Mapped[Namespace] = relationship(lazy="raise")
 

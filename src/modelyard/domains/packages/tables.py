@@ -56,6 +56,7 @@ class PackageFile(Table):
     __tablename__ = "package_files"
     __table_args__ = (
         UniqueConstraint("package_id", "path"),
+        Index(None, "project_id"),
         Index(None, "sha256"),
         {"sqlite_autoincrement": True},
     )
@@ -77,7 +78,7 @@ class Upload(Table):
     """
 
     __tablename__ = "uploads"
-    __table_args__ = (UniqueConstraint("upload_id"), {"sqlite_autoincrement": True})
+    __table_args__ = (UniqueConstraint("upload_id"), Index(None, "project_id"), {"sqlite_autoincrement": True})
 
     id: Mapped[int] = mapped_column(Identifier, primary_key=True)
     upload_id: Mapped[str] = mapped_column(String(32))

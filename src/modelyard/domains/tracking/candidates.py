@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from modelyard.domains.accounts.actor import Actor
@@ -14,6 +14,7 @@ from modelyard.domains.tracking.candidate_rows import INPUT, OUTPUT
 from modelyard.domains.tracking.events import CandidateDeleted, CandidateRestored
 from modelyard.domains.tracking.experiments import refuse_deleted
 from modelyard.domains.tracking.hot.writing import NAME_TAG
+from modelyard.domains.tracking.states import GOING_MS
 from modelyard.domains.tracking.tables import (
     Candidate,
     CandidateModel,
@@ -25,6 +26,7 @@ from modelyard.domains.tracking.tables import (
 from modelyard.domains.tracking.texts import checked_text
 from modelyard.domains.tracking.upserts import insert_missing, insert_or_replace
 from modelyard.platform.clock import now_ms
+from modelyard.platform.database import execute_counting
 from modelyard.platform.errors import Invalid, NotFound
 from modelyard.platform.events import publish
 
@@ -56,7 +58,7 @@ def get_candidate(session: Session, actor: Actor, project: Project, run_id: str)
     require(session, actor, Ability.READ_TRACKING, project)
     chosen = select(Candidate).where(Candidate.run_id == run_id, Candidate.project_id == project.id)
     found = None if "\0" in run_id else session.scalar(chosen)
-    if found is None:
+    if found is None or found.deleted_ms == GOING_MS:
         raise NotFound(f"Run with id={run_id[:64]} not found")
     return found
 
@@ -98,14 +100,19 @@ def restore_candidate(session: Session, actor: Actor, candidate: Candidate) -> N
     """Bring back a deleted candidate; one that is not deleted stays as it is.
 
     Raises:
-        Forbidden, NotFound: of the project.
+        Forbidden, NotFound: of the project; the candidate is being removed for good.
         Invalid: its experiment is deleted.
     """
     require_write(session, actor, candidate)
     refuse_deleted(session.get_one(Experiment, candidate.experiment_id))
-    if candidate.deleted_ms is not None:
-        candidate.deleted_ms, candidate.updated_ms = None, now_ms()
-        publish(session, CandidateRestored(actor.user_id, candidate.project_id, candidate.id))
+    if candidate.deleted_ms is None:
+        return
+    # Asked again by the statement: it may have been marked as going since it was read.
+    stays = (Candidate.id == candidate.id, Candidate.deleted_ms.is_distinct_from(GOING_MS))
+    if not execute_counting(session, update(Candidate).where(*stays).values(deleted_ms=None, updated_ms=now_ms())):
+        raise NotFound(f"Run with id={candidate.run_id} not found")
+    session.refresh(candidate)
+    publish(session, CandidateRestored(actor.user_id, candidate.project_id, candidate.id))
 
 
 def delete_candidate_tag(session: Session, actor: Actor, candidate: Candidate, key: str) -> None:

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy import exists, func, select
+from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import Session
 
-from modelyard.domains.namespaces.tables import Counter
+from modelyard.domains.namespaces.tables import Counter, Project
 from modelyard.domains.tracking.hot.history import series_by_key
 from modelyard.domains.tracking.hot.points import Points
+from modelyard.domains.tracking.states import GOING_MS
 from modelyard.domains.tracking.tables import Candidate, Experiment, LatestMetric, MetricChunk, MetricSegment
 
 NUMBERED = "candidate"
@@ -53,7 +54,11 @@ def _misplaced(session: Session) -> list[str]:
 
 def _misnumbered(session: Session) -> list[int]:
     """Projects that would give a new candidate a number which is taken."""
-    greatest = select(Candidate.project_id, func.max(Candidate.iid).label("iid")).group_by(Candidate.project_id)
+    greatest = (
+        select(Candidate.project_id, func.max(Candidate.iid).label("iid"))
+        .where(_stays())
+        .group_by(Candidate.project_id)
+    )
     used = greatest.subquery()
     rows = session.scalars(
         select(used.c.project_id)
@@ -63,13 +68,19 @@ def _misnumbered(session: Session) -> list[int]:
     return list(rows)
 
 
+def _stays() -> ColumnElement[bool]:
+    """A condition on `Candidate`: it is not being removed for good, with half of it gone already."""
+    is_there = Candidate.project_id.in_(select(Project.id).where(Project.deleted_at.is_(None)))
+    return is_there & Candidate.deleted_ms.is_distinct_from(GOING_MS)
+
+
 def _sample(session: Session, most: int) -> list[tuple[int, str]]:
     """Candidates at equal distances, the newest among them."""
     last = session.scalar(select(func.max(Candidate.id))) or 0
     step = max(1, last // most)
     rows = session.execute(
         select(Candidate.id, Candidate.run_id)
-        .where(Candidate.id % step == last % step)
+        .where(Candidate.id % step == last % step, _stays())
         .order_by(Candidate.id.desc())
         .limit(most)
     )

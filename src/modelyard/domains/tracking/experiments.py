@@ -16,6 +16,7 @@ from modelyard.domains.tracking.events import (
     ExperimentDeleted,
     ExperimentRestored,
 )
+from modelyard.domains.tracking.states import GOING_AT, GOING_MS
 from modelyard.domains.tracking.tables import Candidate, Experiment, ExperimentTag
 from modelyard.domains.tracking.texts import (
     MOST_EXPERIMENT_NAME,
@@ -26,6 +27,7 @@ from modelyard.domains.tracking.texts import (
 )
 from modelyard.domains.tracking.upserts import insert_missing, insert_or_replace
 from modelyard.platform.clock import now, to_ms
+from modelyard.platform.database import execute_counting
 from modelyard.platform.errors import Conflict, Invalid, NotFound
 from modelyard.platform.events import publish
 
@@ -43,7 +45,7 @@ def get_experiment(session: Session, actor: Actor, project: Project, iid: int) -
     """
     require(session, actor, Ability.READ_TRACKING, project)
     found = session.scalar(select(Experiment).where(Experiment.project_id == project.id, Experiment.iid == iid))
-    if found is None:
+    if found is None or found.deleted_at == GOING_AT:
         raise NotFound(f"No Experiment with id={iid} exists")
     return found
 
@@ -198,18 +200,22 @@ def restore_experiment(session: Session, actor: Actor, experiment: Experiment) -
     """Bring back a deleted experiment with all its candidates, also those that were deleted before it.
 
     Raises:
-        Forbidden, NotFound: of the project; it is not deleted.
+        Forbidden, NotFound: of the project; it is not deleted, or is being removed for good.
     """
     _require_write(session, actor, experiment)
     if experiment.deleted_at is None:
         raise NotFound(f"No Experiment with id={experiment.iid} exists that is deleted")
     moment = now()
-    experiment.deleted_at, experiment.updated_at = None, moment
-    session.execute(
+    # Asked again by the statements: it, or something in it, may have been marked as going since it was read.
+    stays = (Experiment.id == experiment.id, Experiment.deleted_at.is_distinct_from(GOING_AT))
+    if not execute_counting(session, update(Experiment).where(*stays).values(deleted_at=None, updated_at=moment)):
+        raise NotFound(f"No Experiment with id={experiment.iid} exists that is deleted")
+    session.refresh(experiment)
+    execute_counting(
+        session,
         update(Candidate)
-        .where(Candidate.experiment_id == experiment.id, Candidate.deleted_ms.is_not(None))
-        .values(deleted_ms=None, updated_ms=to_ms(moment))
-        .execution_options(synchronize_session=False)
+        .where(Candidate.experiment_id == experiment.id, Candidate.deleted_ms != GOING_MS)
+        .values(deleted_ms=None, updated_ms=to_ms(moment)),
     )
     publish(session, ExperimentRestored(actor.user_id, experiment.project_id, experiment.id))
 

@@ -12,7 +12,7 @@ from modelyard.domains.tracking.candidates import get_candidate
 from modelyard.domains.tracking.events import LoggedModelCreated, LoggedModelDeleted
 from modelyard.domains.tracking.experiments import refuse_deleted
 from modelyard.domains.tracking.names import candidate_name
-from modelyard.domains.tracking.states import LoggedModelStatus
+from modelyard.domains.tracking.states import GOING_MS, LoggedModelStatus
 from modelyard.domains.tracking.tables import Experiment, LoggedModel, LoggedModelParameter, LoggedModelTag
 from modelyard.domains.tracking.texts import MOST_PARAMETER, MOST_TAG, checked_pairs, checked_text
 from modelyard.domains.tracking.upserts import insert_missing, insert_or_replace
@@ -36,7 +36,7 @@ def get_logged_model(
     require(session, actor, Ability.READ_TRACKING, project)
     chosen = select(LoggedModel).where(LoggedModel.model_id == model_id, LoggedModel.project_id == project.id)
     found = None if "\0" in model_id else session.scalar(chosen)
-    if found is None or (found.deleted_ms is not None and not with_deleted):
+    if found is None or found.deleted_ms == GOING_MS or (found.deleted_ms is not None and not with_deleted):
         raise NotFound(f"Logged model with ID '{model_id[:64]}' not found.")
     return found
 

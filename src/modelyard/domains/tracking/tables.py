@@ -172,7 +172,11 @@ class Dataset(Table):
     """A dataset as a client described it, once per experiment, name and digest."""
 
     __tablename__ = "datasets"
-    __table_args__ = (UniqueConstraint("experiment_id", "name", "digest"), {"sqlite_autoincrement": True})
+    __table_args__ = (
+        UniqueConstraint("experiment_id", "name", "digest"),
+        Index(None, "project_id"),
+        {"sqlite_autoincrement": True},
+    )
 
     id: Mapped[int] = mapped_column(Identifier, primary_key=True)
     project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
@@ -203,6 +207,7 @@ class LoggedModel(Table):
     __tablename__ = "logged_models"
     __table_args__ = (
         UniqueConstraint("model_id"),
+        Index(None, "project_id"),
         Index(None, "experiment_id"),
         Index(None, "candidate_id"),
         {"sqlite_autoincrement": True},

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from modelyard.domains.accounts.expiry import forget_ended_links, forget_ended_sessions
+from modelyard.domains.namespaces.deletion import PURGE_PLACE, DeletedPlace, purge_place
 from modelyard.domains.packages.sweeping import REMOVE_ORPHANS, remove_orphans, sweep
 from modelyard.domains.tracking.retention import purge_deleted
 from modelyard.entrypoints.request import Installation
@@ -34,6 +35,7 @@ def create_worker(installation: Installation, subscriptions: Sequence[Subscripti
     handlers[REMOVE_ORPHANS] = with_payload(
         list[str], lambda digests: remove_orphans(installation.database, installation.store, digests)
     )
+    handlers[PURGE_PLACE] = with_payload(DeletedPlace, lambda place: purge_place(installation.database, place))
     schedules = [Schedule(chore.kind, chore.every) for chore in chores]
     return Worker(installation.database, handlers=handlers, schedules=schedules, heard=by_event(subscriptions))
 

@@ -135,6 +135,7 @@ def upgrade() -> None:
         sa.Column("visibility", sa.String(length=8), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.Column("deleted_at", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(
             ["owner_id"], ["users.id"], name=op.f("fk_namespaces_owner_id_users"), ondelete="CASCADE"
         ),
@@ -142,11 +143,18 @@ def upgrade() -> None:
             ["parent_id"], ["namespaces.id"], name=op.f("fk_namespaces_parent_id_namespaces"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_namespaces")),
-        sa.UniqueConstraint("full_path_folded", name=op.f("uq_namespaces_full_path_folded")),
         sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_namespaces_lineage"), "namespaces", ["lineage"], unique=False)
     op.create_index(op.f("ix_namespaces_parent_id"), "namespaces", ["parent_id"], unique=False)
+    op.create_index(
+        "uq_namespaces_full_path_folded",
+        "namespaces",
+        ["full_path_folded"],
+        unique=True,
+        sqlite_where=sa.text("deleted_at IS NULL"),
+        postgresql_where=sa.text("deleted_at IS NULL"),
+    )
 
     op.create_table(
         "web_sessions",
@@ -183,6 +191,7 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
         sa.Column("last_activity_at", sa.BigInteger(), nullable=False),
         sa.Column("archived_at", sa.BigInteger(), nullable=True),
+        sa.Column("deleted_at", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(
             ["creator_id"], ["users.id"], name=op.f("fk_projects_creator_id_users"), ondelete="SET NULL"
         ),
@@ -190,10 +199,17 @@ def upgrade() -> None:
             ["namespace_id"], ["namespaces.id"], name=op.f("fk_projects_namespace_id_namespaces"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_projects")),
-        sa.UniqueConstraint("full_path_folded", name=op.f("uq_projects_full_path_folded")),
         sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_projects_namespace_id"), "projects", ["namespace_id"], unique=False)
+    op.create_index(
+        "uq_projects_full_path_folded",
+        "projects",
+        ["full_path_folded"],
+        unique=True,
+        sqlite_where=sa.text("deleted_at IS NULL"),
+        postgresql_where=sa.text("deleted_at IS NULL"),
+    )
 
     op.create_table(
         "counters",
@@ -336,6 +352,8 @@ def upgrade() -> None:
         sa.UniqueConstraint("upload_id", name=op.f("uq_uploads_upload_id")),
         sqlite_autoincrement=True,
     )
+    op.create_index(op.f("ix_uploads_project_id"), "uploads", ["project_id"], unique=False)
+
     op.create_table(
         "candidates",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -398,6 +416,8 @@ def upgrade() -> None:
         sa.UniqueConstraint("experiment_id", "name", "digest", name=op.f("uq_datasets_experiment_id_name_digest")),
         sqlite_autoincrement=True,
     )
+    op.create_index(op.f("ix_datasets_project_id"), "datasets", ["project_id"], unique=False)
+
     op.create_table(
         "experiment_tags",
         sa.Column("experiment_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -434,6 +454,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("package_id", "path", name=op.f("uq_package_files_package_id_path")),
         sqlite_autoincrement=True,
     )
+    op.create_index(op.f("ix_package_files_project_id"), "package_files", ["project_id"], unique=False)
     op.create_index(op.f("ix_package_files_sha256"), "package_files", ["sha256"], unique=False)
 
     op.create_table(
@@ -554,6 +575,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_logged_models_candidate_id"), "logged_models", ["candidate_id"], unique=False)
     op.create_index(op.f("ix_logged_models_experiment_id"), "logged_models", ["experiment_id"], unique=False)
+    op.create_index(op.f("ix_logged_models_project_id"), "logged_models", ["project_id"], unique=False)
 
     op.create_table(
         "metric_chunks",

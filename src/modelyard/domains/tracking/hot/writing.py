@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable, Sequence
 
 from modelyard.domains.tracking.defaults import DEFAULT_IID, DEFAULT_NAME, NAME_TAG
+from modelyard.domains.namespaces.projects import MISSING as MISSING_PROJECT
 from modelyard.domains.tracking.hot.keys import KeyBook
 from modelyard.domains.tracking.hot.operations import (
     CandidateInfo,
@@ -22,6 +23,11 @@ from modelyard.platform.raw import Bulk, RawTransaction, Row, in_pieces, marks
 
 COUNTER = "candidate"
 
+# One row for a project that is not deleted, with or without the experiment.
+EXPERIMENT_OF_PROJECT = (
+    "SELECT e.id, e.deleted_at FROM projects p LEFT JOIN experiments e ON e.project_id = p.id AND e.iid = ?"
+    " WHERE p.id = ? AND p.deleted_at IS NULL"
+)
 SEGMENTS = Bulk("metric_segments", ("candidate_id", "id", "points", "payload"), ("bigint", "bigint", "int", "bytea"))
 LATEST = Bulk(
     "latest_metrics",
@@ -267,11 +273,13 @@ class _State:
 
 
 def _states(transaction: RawTransaction, ids: Iterable[int]) -> dict[int, _State]:
+    """The candidates of these ids that there are; those of a deleted project are not."""
     found: dict[int, _State] = {}
     for piece in in_pieces(ids):
         rows = transaction.rows(
-            "SELECT id, name, status, source_user, start_ms, end_ms, deleted_ms FROM candidates"  # noqa: S608  # marks only
-            f" WHERE id IN {marks(len(piece))}",
+            "SELECT c.id, c.name, c.status, c.source_user, c.start_ms, c.end_ms, c.deleted_ms"  # noqa: S608  # marks only
+            " FROM candidates c JOIN projects p ON p.id = c.project_id"
+            f" WHERE p.deleted_at IS NULL AND c.id IN {marks(len(piece))}",
             piece,
         )
         for row in rows:
@@ -282,20 +290,21 @@ def _states(transaction: RawTransaction, ids: Iterable[int]) -> dict[int, _State
 def _experiment(transaction: RawTransaction, creation: CreateCandidate) -> int | ModelyardError:
     """The id of an active experiment, or why a candidate cannot be made in it. The default one is made when missing."""
     project_id, iid = creation.project_id, creation.experiment_iid
-    if iid == DEFAULT_IID:
+    rows = transaction.rows(EXPERIMENT_OF_PROJECT, (iid, project_id))
+    if not rows:
+        return NotFound(MISSING_PROJECT)
+    if rows[0][0] is None and iid == DEFAULT_IID:
         transaction.insert_many(
             EXPERIMENTS,
             [(project_id, DEFAULT_IID, DEFAULT_NAME, "", creation.creator_id, creation.now_ms, creation.now_ms)],
         )
-    rows = transaction.rows(
-        "SELECT id, deleted_at FROM experiments WHERE project_id = ? AND iid = ?", (project_id, iid)
-    )
-    if not rows:
-        return NotFound(f"No Experiment with id={iid} exists")
+        rows = transaction.rows(EXPERIMENT_OF_PROJECT, (iid, project_id))
     experiment_id, deleted_at = rows[0]
+    if experiment_id is None:
+        return NotFound(f"No Experiment with id={iid} exists")
     if deleted_at is not None:
         return Invalid(f"The experiment {iid} must be in the 'active' state. Current state is deleted.")
-    return int(experiment_id)  # type: ignore[arg-type]  # an integer column
+    return int(experiment_id)
 
 
 def _numbers(transaction: RawTransaction, project_ids: list[int]) -> list[int]:
