@@ -150,7 +150,7 @@ class GroupWriter:
         for index, change in changes:
             state = states.get(change.place.candidate_id)
             if state is None:
-                outcomes[index] = NotFound(f"Run with id={change.place.run_id} not found")
+                outcomes[index] = _missing(change.place)
             elif state.is_deleted:
                 outcomes[index] = Invalid(
                     f"The run {change.place.run_id} must be in the 'active' state. Current state is deleted."
@@ -162,20 +162,33 @@ class GroupWriter:
         if logs:
             self._log(transaction, logs, outcomes)
 
-    def _update(self, transaction: RawTransaction, change: UpdateCandidate, state: "_State") -> CandidateInfo:
-        status = change.status if change.status is not None else state.status
-        end_ms = change.end_ms if change.end_ms is not None else state.end_ms
-        name = change.name or state.name
+    def _update(
+        self, transaction: RawTransaction, change: UpdateCandidate, state: "_State"
+    ) -> CandidateInfo | NotFound:
         place = change.place
-        transaction.run(
-            "UPDATE candidates SET status = ?, end_ms = ?, name = ?, updated_ms = ? WHERE id = ?",
-            (int(status), end_ms, name, change.now_ms, place.candidate_id),
+        # Nothing but what the request names is written: another process may be changing the rest at this moment.
+        status = None if change.status is None else int(change.status)
+        named = {"status": status, "end_ms": change.end_ms, "name": change.name, "updated_ms": change.now_ms}
+        values = {column: value for column, value in named.items() if value is not None}
+        columns = ", ".join(f"{column} = ?" for column in values)
+        rows = transaction.rows(
+            f"UPDATE candidates SET {columns} WHERE id = ? RETURNING name, status, end_ms",  # noqa: S608  # names of ours
+            (*values.values(), place.candidate_id),
         )
+        if not rows:
+            return _missing(place)
         if change.name:
             key_id = self.keys.ids(transaction, place.project_id, (NAME_TAG,))[NAME_TAG]
-            transaction.insert_many(TAGS, [(place.candidate_id, key_id, name)])
-        state.status, state.end_ms, state.name = status, end_ms, name
-        return CandidateInfo(place, name, status, state.source_user, state.start_ms, end_ms)
+            transaction.insert_many(TAGS, [(place.candidate_id, key_id, change.name)])
+        now_named, now_in, ended_ms = rows[0]
+        return CandidateInfo(
+            place,
+            str(now_named),
+            Status(int(now_in)),  # type: ignore[arg-type]  # an integer column
+            state.source_user,
+            state.start_ms,
+            None if ended_ms is None else int(ended_ms),
+        )
 
     def _log(self, transaction: RawTransaction, logs: list[tuple[int, LogData]], outcomes: list[object]) -> None:
         known = _logged_models(transaction, logs)
@@ -257,18 +270,19 @@ class GroupWriter:
         )
 
 
-class _State:
-    """A candidate's row while a group is written; an update changes it for the next one."""
+def _missing(place: CandidatePlace) -> NotFound:
+    return NotFound(f"Run with id={place.run_id} not found")
 
-    __slots__ = ("end_ms", "is_deleted", "name", "source_user", "start_ms", "status")
+
+class _State:
+    """What of a candidate's row decides whether it is written to, and what no operation changes."""
+
+    __slots__ = ("is_deleted", "source_user", "start_ms")
 
     def __init__(self, row: Row) -> None:
-        _, name, status, source_user, start_ms, end_ms, deleted_ms = row
-        self.name = str(name)
-        self.status = Status(int(status))  # type: ignore[arg-type]  # an integer column
+        _, source_user, start_ms, deleted_ms = row
         self.source_user = str(source_user)
         self.start_ms = int(start_ms)  # type: ignore[arg-type]  # an integer column
-        self.end_ms = None if end_ms is None else int(end_ms)
         self.is_deleted = deleted_ms is not None
 
 
@@ -277,8 +291,8 @@ def _states(transaction: RawTransaction, ids: Iterable[int]) -> dict[int, _State
     found: dict[int, _State] = {}
     for piece in in_pieces(ids):
         rows = transaction.rows(
-            "SELECT c.id, c.name, c.status, c.source_user, c.start_ms, c.end_ms, c.deleted_ms"  # noqa: S608  # marks only
-            " FROM candidates c JOIN projects p ON p.id = c.project_id"
+            "SELECT c.id, c.source_user, c.start_ms, c.deleted_ms FROM candidates c"  # noqa: S608  # marks only
+            " JOIN projects p ON p.id = c.project_id"
             f" WHERE p.deleted_at IS NULL AND c.id IN {marks(len(piece))}",
             piece,
         )
