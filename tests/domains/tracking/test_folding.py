@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from modelyard.domains.tracking.folding import Folder
-from modelyard.domains.tracking.hot import compaction
+from modelyard.domains.tracking.hot import compaction, gathered
 from modelyard.domains.tracking.hot.compaction import prepare_fold, write_fold
 from modelyard.domains.tracking.hot.history import series_of
 from modelyard.domains.tracking.hot.operations import (
@@ -147,7 +147,7 @@ def test_a_damaged_candidate_does_not_keep_the_others_waiting(
 def test_folders_at_work_under_writers_lose_nothing(
     installation: Installation, create: Create, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(compaction, "MANY_SEGMENTS", 2)
+    monkeypatch.setattr(gathered, "MANY_SEGMENTS", 2)
     place = create()
     done = threading.Event()
     folders = [Folder(installation.database) for _ in range(2)]

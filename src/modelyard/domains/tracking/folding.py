@@ -4,7 +4,8 @@ import logging
 import threading
 import time
 
-from modelyard.domains.tracking.hot.compaction import candidates_to_fold, prepare_fold, write_fold
+from modelyard.domains.tracking.hot.compaction import prepare_fold, write_fold
+from modelyard.domains.tracking.hot.gathered import Gathered
 from modelyard.platform.database import Database
 from modelyard.platform.errors import Conflict, ModelyardError
 
@@ -23,6 +24,7 @@ class Folder:
         self._database = database
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="folding", daemon=True)
+        self._gathered = Gathered()
         self._failed: set[int] = set()
         self.segments = 0
         self.chunks = 0
@@ -41,7 +43,7 @@ class Folder:
         """Fold until nothing is worth it any more; with `everything`, until no segment is left."""
         while not self._stopping.is_set():
             with self._database.read() as session:
-                found = candidates_to_fold(session, everything=everything)
+                found = self._gathered.worth_folding(session, everything=everything)
             progress = False
             for candidate_id in found:
                 if candidate_id not in self._failed and not self._stopping.is_set():

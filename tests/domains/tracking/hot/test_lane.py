@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from modelyard.domains.tracking.hot.compaction import candidates_to_fold, prepare_fold, write_fold
+from modelyard.domains.tracking.hot.compaction import prepare_fold, write_fold
 from modelyard.domains.tracking.hot.history import buckets, series_of, thinned
 from modelyard.domains.tracking.hot.operations import (
     CandidateInfo,
@@ -17,8 +17,6 @@ from modelyard.domains.tracking.hot.operations import (
     CreateCandidate,
     LogData,
     MetricColumns,
-    Status,
-    UpdateCandidate,
 )
 from modelyard.domains.tracking.hot.points import Points
 from modelyard.domains.tracking.tables import Candidate, LatestMetric, MetricChunk, MetricSegment, TrackingKey
@@ -133,15 +131,6 @@ def test_a_long_series_is_folded_to_full_chunks(
         counts = list(session.scalars(select(MetricChunk.points).order_by(MetricChunk.seq)))
         assert counts == [8192, 8192, 20_000 - 2 * 8192]
         assert values_of(session, world, place, "loss") == [float(step) for step in range(20_000)]
-
-
-def test_ended_candidates_are_worth_folding(installation: Installation, place: CandidatePlace, log: Log) -> None:
-    log("loss", (1, 1.0))
-    with installation.database.read() as session:
-        assert candidates_to_fold(session) == []
-    installation.lane.submit_and_wait(UpdateCandidate(place, 2, status=Status.FINISHED))
-    with installation.database.read() as session:
-        assert candidates_to_fold(session) == [place.candidate_id]
 
 
 def test_a_deleted_candidate_takes_nothing(installation: Installation, place: CandidatePlace) -> None:

@@ -26,9 +26,6 @@ from modelyard.platform.database import execute_counting
 from modelyard.platform.errors import Conflict
 from modelyard.platform.raw import Value, read_rows
 
-# A running candidate is folded once it has this many segments or points; an ended one always.
-MANY_SEGMENTS = 256
-MANY_POINTS = 4096
 # What one fold takes at most, so that its transaction stays short and its memory small.
 MOST_SEGMENTS_AT_ONCE = 2000
 MOST_POINTS_AT_ONCE = 100_000
@@ -45,22 +42,6 @@ class Fold:
     segment_ids: list[int]
     replaced: list[tuple[int, int]]
     chunks: list[ChunkRow]
-
-
-def candidates_to_fold(session: Session, *, most: int = 20, everything: bool = False) -> list[int]:
-    """Candidates whose segments are worth folding: many of them, or of a candidate that has ended."""
-    having = (
-        ""
-        if everything
-        else f" HAVING count(*) >= {MANY_SEGMENTS} OR sum(s.points) >= {MANY_POINTS} OR min(c.status) NOT IN (0, 1)"
-    )
-    rows = read_rows(
-        session,
-        "SELECT s.candidate_id FROM metric_segments s JOIN candidates c ON c.id = s.candidate_id"  # noqa: S608  # constants
-        f" GROUP BY s.candidate_id{having} ORDER BY sum(s.points) DESC LIMIT ?",
-        (most,),
-    )
-    return [int(row[0]) for row in rows]  # type: ignore[arg-type]  # an integer column
 
 
 def prepare_fold(session: Session, candidate_id: int) -> Fold | None:
