@@ -4,13 +4,23 @@ import threading
 import time
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 
-from modelyard.domains.tracking.hot.operations import CandidateInfo, CreateCandidate, Operation, Status, UpdateCandidate
+from modelyard.domains.tracking.hot import keys
+from modelyard.domains.tracking.hot.operations import (
+    CandidateInfo,
+    CreateCandidate,
+    LogData,
+    MetricColumns,
+    Operation,
+    Status,
+    UpdateCandidate,
+)
 from modelyard.domains.tracking.hot.writing import GroupWriter
-from modelyard.domains.tracking.tables import Candidate
+from modelyard.domains.tracking.tables import Candidate, MetricSegment, TrackingKey
 from modelyard.entrypoints.request import Installation
 from modelyard.platform.database import Database
+from modelyard.platform.errors import Invalid
 from modelyard.platform.ids import hex_id
 from modelyard.platform.raw import open_writer
 from tests.conftest import World
@@ -56,6 +66,16 @@ def test_updates_of_two_processes_both_count(installation: Installation, world: 
     assert told == [CandidateInfo(place, "new", Status.FINISHED, "me", 1, 9)], "The second is told of both."
 
 
+def points(*names: str) -> MetricColumns:
+    """One point of each of these metrics."""
+    return MetricColumns(names, [1] * len(names), [1] * len(names), [0.5] * len(names))
+
+
+def names_of(database: Database) -> set[str]:
+    with database.read() as session:
+        return set(session.scalars(select(TrackingKey.name)))
+
+
 def await_somebody_waiting(database: Database) -> None:
     """Go on once a transaction on PostgreSQL waits for another one."""
     deadline = time.monotonic() + 10
@@ -64,3 +84,64 @@ def await_somebody_waiting(database: Database) -> None:
             if session.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
                 return
     pytest.fail("Nobody waits.")
+
+
+def test_a_project_has_only_so_many_names(
+    installation: Installation, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = create(installation, world).place
+    monkeypatch.setattr(keys, "MOST_NAMES", 4)
+    lane, database = installation.lane, installation.database
+    lane.submit_and_wait(LogData(place, 1, metrics=points("loss", "acc"), parameters={"lr": "1"}))
+    before = names_of(database)
+    assert len(before) == 4
+    for over in (
+        LogData(place, 1, metrics=points("loss", "f1")),
+        LogData(place, 1, metrics=points("loss"), parameters={"depth": "1"}),
+        LogData(place, 1, tags={"team": "a"}, metrics=points("acc")),
+        CreateCandidate(world.project_id, 0, hex_id(), "x", "me", None, 1, 1, {"team": "a"}),
+    ):
+        with pytest.raises(Invalid, match=r"has 4 different names of metrics, parameters and tags, and 4 is the most"):
+            lane.submit_and_wait(over)
+    assert names_of(database) == before
+    with database.read() as session:
+        assert session.scalar(select(func.count()).select_from(MetricSegment)) == 1, "A batch is refused whole."
+        assert session.scalar(select(func.count()).select_from(Candidate)) == 1
+    lane.submit_and_wait(LogData(place, 1, metrics=points("acc", "loss"), tags={"lr": "names are shared"}))
+    lane.submit_and_wait(UpdateCandidate(place, 1, name="new"))
+
+
+def test_names_of_a_group_that_is_undone_are_forgotten(installation: Installation, world: World) -> None:
+    place = create(installation, world).place
+    writer, group_writer = open_writer(installation.database), GroupWriter()
+    batch = LogData(place, 1, metrics=points("loss", "acc"))
+    with installation.database.pen_held():
+        for undone in (True, False):
+            writer.begin()
+            assert group_writer(writer, [batch]) == [None]
+            if undone:
+                writer.rollback()
+            else:
+                writer.commit()
+                group_writer.committed([batch], [None])
+    writer.close()
+    book = group_writer.keys.of_project(world.project_id)
+    assert set(book) == {"loss", "acc"}
+    with installation.database.read() as session:
+        kept = session.execute(select(TrackingKey.name, TrackingKey.id)).all()
+    assert {**book, "mlflow.runName": 1} == {name: number if name in book else 1 for name, number in kept}
+
+
+def test_a_new_name_copies_nothing_that_is_known(installation: Installation, world: World) -> None:
+    place = create(installation, world).place
+    writer, group_writer = open_writer(installation.database), GroupWriter()
+    known = group_writer.keys.of_project(world.project_id)
+    with installation.database.pen_held():
+        writer.begin()
+        assert group_writer.keys.ids(writer, place.project_id, ["a", "b"]) is known
+        assert group_writer.keys.ids(writer, place.project_id, ["b", "c"]) is known
+        writer.rollback()
+    writer.close()
+    assert list(known) == ["a", "b", "c"]
+    group_writer.keys.settle(committed=False)
+    assert known == {}

@@ -3,9 +3,12 @@
 from collections import OrderedDict
 from collections.abc import Iterable
 
+from modelyard.platform.errors import Invalid
 from modelyard.platform.raw import Bulk, RawTransaction, in_pieces, marks
 
 MOST_PROJECTS = 256
+# Of one project. What differs from run to run belongs into values; as names it would only fill tables and memory.
+MOST_NAMES = 100_000
 
 _INSERT = Bulk("tracking_keys", ("project_id", "name"), ("bigint", "text"), "ON CONFLICT DO NOTHING")
 
@@ -13,12 +16,13 @@ _INSERT = Bulk("tracking_keys", ("project_id", "name"), ("bigint", "text"), "ON 
 class KeyBook:
     """What this process knows of `tracking_keys`. Ids never change, so what is known stays true.
 
-    New ids are kept apart until `settle()`, since a transaction that is undone takes them back.
+    What a transaction finds or makes is known at once, and forgotten if `settle()` hears that it was undone.
     """
 
     def __init__(self) -> None:
         self._known: OrderedDict[int, dict[str, int]] = OrderedDict()
-        self._new: list[tuple[int, str, int]] = []
+        self._counts: dict[int, int] = {}
+        self._new: list[tuple[int, str]] = []
 
     def of_project(self, project_id: int) -> dict[str, int]:
         """Name to id, as far as known."""
@@ -26,29 +30,51 @@ class KeyBook:
         if book is None:
             book = self._known[project_id] = {}
             while len(self._known) > MOST_PROJECTS:
-                self._known.popitem(last=False)
+                forgotten, _ = self._known.popitem(last=False)
+                self._counts.pop(forgotten, None)
         return book
 
     def ids(self, transaction: RawTransaction, project_id: int, names: Iterable[str]) -> dict[str, int]:
-        """A mapping that has every name of `names`; those that are missing are made."""
+        """A mapping that has every name of `names`; those that are missing are made.
+
+        Raises:
+            Invalid: the project would have too many; nothing was written.
+        """
         book = self.of_project(project_id)
         missing = [name for name in dict.fromkeys(names) if name not in book]
         if not missing:
             return book
         found = self._look_up(transaction, project_id, missing)
-        if len(found) < len(missing):
-            wanted = sorted(name for name in missing if name not in found)
+        wanted = sorted(name for name in missing if name not in found)
+        if wanted:
+            self._count(transaction, project_id, len(wanted))
             transaction.insert_many(_INSERT, [(project_id, name) for name in wanted])
             found |= self._look_up(transaction, project_id, wanted)
-        self._new.extend((project_id, name, key_id) for name, key_id in found.items())
-        return {**book, **found}
+        self._new.extend((project_id, name) for name in found)
+        book.update(found)
+        return book
 
     def settle(self, *, committed: bool) -> None:
-        """Remember what the transaction found or made, or forget it."""
-        if committed:
-            for project_id, name, key_id in self._new:
-                self.of_project(project_id)[name] = key_id
+        """Keep what the last transaction found or made, or forget it."""
+        if not committed:
+            for project_id, name in self._new:
+                self._known.get(project_id, {}).pop(name, None)
+                self._counts.pop(project_id, None)
         self._new.clear()
+
+    def _count(self, transaction: RawTransaction, project_id: int, more: int) -> None:
+        """Note that a project gets more names. What other processes make is counted when this one begins to count."""
+        count = self._counts.get(project_id)
+        if count is None:
+            sql = "SELECT count(*) FROM tracking_keys WHERE project_id = ?"
+            count = int(transaction.rows(sql, (project_id,))[0][0] or 0)
+        if count + more > MOST_NAMES:
+            raise Invalid(
+                f"This project has {count} different names of metrics, parameters and tags, and {MOST_NAMES} is the"
+                f" most it may have; this would add {more}. Use fewer names, and put what differs from run to run into"
+                " values."
+            )
+        self._counts[project_id] = count + more
 
     @staticmethod
     def _look_up(transaction: RawTransaction, project_id: int, names: list[str]) -> dict[str, int]:

@@ -108,6 +108,8 @@ class GroupWriter:
         accepted: list[tuple[int, CreateCandidate, int]] = []
         for index, creation in creations:
             found = experiments[creation.project_id, creation.experiment_iid]
+            if not isinstance(found, ModelyardError):
+                found = self._trouble_with_names(transaction, creation.project_id, creation.tags) or found
             if isinstance(found, ModelyardError):
                 outcomes[index] = found
             else:
@@ -164,8 +166,11 @@ class GroupWriter:
 
     def _update(
         self, transaction: RawTransaction, change: UpdateCandidate, state: "_State"
-    ) -> CandidateInfo | NotFound:
+    ) -> CandidateInfo | ModelyardError:
         place = change.place
+        trouble = self._trouble_with_names(transaction, place.project_id, (NAME_TAG,)) if change.name else None
+        if trouble is not None:
+            return trouble
         # Nothing but what the request names is written: another process may be changing the rest at this moment.
         status = None if change.status is None else int(change.status)
         named = {"status": status, "end_ms": change.end_ms, "name": change.name, "updated_ms": change.now_ms}
@@ -192,11 +197,48 @@ class GroupWriter:
 
     def _log(self, transaction: RawTransaction, logs: list[tuple[int, LogData]], outcomes: list[object]) -> None:
         known = _logged_models(transaction, logs)
-        accepted, parameters = self._check_parameters(transaction, _with_models(logs, known, outcomes), outcomes)
+        key_ids = self._keys_of_metrics(transaction, _with_models(logs, known, outcomes), outcomes)
+        named = [(index, log) for index, log in logs if index in key_ids]
+        accepted, parameters = self._check_parameters(transaction, named, outcomes)
         transaction.insert_many(PARAMETERS, parameters)
         self._write_tags(transaction, [log for _, log in accepted])
-        self._write_metrics(transaction, [log for _, log in accepted if log.metrics])
+        self._write_metrics(transaction, [(log, key_ids[index]) for index, log in accepted])
         transaction.insert_many(MODEL_METRICS, [row for _, log in accepted for row in _model_metrics(log, known)])
+
+    def _keys_of_metrics(
+        self, transaction: RawTransaction, logs: list[tuple[int, LogData]], outcomes: list[object]
+    ) -> dict[int, list[int]]:
+        """The key ids of the metrics of each operation all of whose names are known now."""
+        found: dict[int, list[int]] = {}
+        for index, log in logs:
+            key_ids = self._known_keys(log)
+            if key_ids is None:
+                names = (*(log.metrics.names if log.metrics else ()), *log.parameters, *log.tags)
+                outcomes[index] = self._trouble_with_names(transaction, log.place.project_id, names)
+                key_ids = self._known_keys(log)
+            if key_ids is not None:
+                found[index] = key_ids
+        return found
+
+    def _known_keys(self, log: LogData) -> list[int] | None:
+        """The key ids of an operation's metrics; None while any name of it is not known."""
+        book = self.keys.of_project(log.place.project_id)
+        if not (log.parameters.keys() <= book.keys() and log.tags.keys() <= book.keys()):
+            return None
+        try:
+            return [book[name] for name in log.metrics.names] if log.metrics else []
+        except KeyError:
+            return None
+
+    def _trouble_with_names(
+        self, transaction: RawTransaction, project_id: int, names: Iterable[str]
+    ) -> ModelyardError | None:
+        """Make the names that are new, or say why not."""
+        try:
+            self.keys.ids(transaction, project_id, names)
+        except Invalid as trouble:
+            return trouble
+        return None
 
     def _check_parameters(
         self, transaction: RawTransaction, logs: list[tuple[int, LogData]], outcomes: list[object]
@@ -243,20 +285,13 @@ class GroupWriter:
         self._last_segment = max(self._last_segment + 1, time.time_ns())
         return self._last_segment
 
-    def _write_metrics(self, transaction: RawTransaction, logs: list[LogData]) -> None:
+    def _write_metrics(self, transaction: RawTransaction, logs: list[tuple[LogData, list[int]]]) -> None:
         segments: list[Row] = []
         latest: dict[tuple[int, int], tuple[int, int, float, int]] = {}
-        for log in logs:
-            metrics = log.metrics
+        for log, key_ids in logs:
+            metrics, place = log.metrics, log.place
             if metrics is None:
                 continue
-            place = log.place
-            book = self.keys.of_project(place.project_id)
-            try:
-                key_ids = [book[name] for name in metrics.names]
-            except KeyError:
-                book = self.keys.ids(transaction, place.project_id, metrics.names)
-                key_ids = [book[name] for name in metrics.names]
             payload = pack_segment(key_ids, metrics.steps, metrics.timestamps_ms, metrics.values)
             segments.append((place.candidate_id, self._segment_id(), len(key_ids), payload))
             _keep_latest(latest, place, key_ids, metrics)
