@@ -94,6 +94,15 @@ def test_people_are_listed(run: Run, world: World) -> None:
     assert (found["username"], found["state"], found["is_administrator"]) == ("developer", "active", False)
 
 
+def test_a_user_is_deleted_once_somebody_else_owns_what_they_own(run: Run, world: World) -> None:
+    assert world.project_id
+    refused = run("admin", "delete-user", "owner", "--yes")
+    assert (refused.status, "Nobody else owns acme." in refused.err) == (1, True)
+    assert run("admin", "delete-user", "guest", "--yes").out == "guest is deleted.\n"
+    assert "guest" not in run("admin", "list-users").out
+    assert run("admin", "delete-user", "guest", "--yes").status == 1
+
+
 def test_a_sign_up_link_is_for_the_first_only(run: Run, installation: Installation) -> None:
     address, _, secret = run("admin", "sign-up-link").out.strip().partition("?token=")
     assert address == f"{installation.settings.url}/-/first_administrator"

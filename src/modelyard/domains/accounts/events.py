@@ -29,6 +29,13 @@ class UserUnblocked:
 
 
 @dataclass(frozen=True)
+class UserDeleted:
+    actor_id: int | None
+    user_id: int
+    username: str
+
+
+@dataclass(frozen=True)
 class TokenCreated:
     actor_id: int | None
     token_id: int

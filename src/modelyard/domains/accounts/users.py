@@ -6,16 +6,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import ColumnElement, delete, func, or_, select
+from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from modelyard.domains.accounts.actor import READING, WRITING, Actor, require_scope
-from modelyard.domains.accounts.events import UserBlocked, UserChanged, UserCreated, UserUnblocked
+from modelyard.domains.accounts.events import UserBlocked, UserChanged, UserCreated, UserDeleted, UserUnblocked
 from modelyard.domains.accounts.passwords import PasswordHash
-from modelyard.domains.accounts.tables import User, WebSession
+from modelyard.domains.accounts.tables import AccessToken, User, WebSession
 from modelyard.platform.clock import now
+from modelyard.platform.database import execute_counting
 from modelyard.platform.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 from modelyard.platform.events import publish
+from modelyard.platform.ids import hex_id
 
 USERNAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
 EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,190}")
@@ -46,6 +48,7 @@ RESERVED = frozenset(
     ]
 )
 THEMES = frozenset({"system", "light", "dark"})
+DELETED = "deleted"
 
 
 def create_user(
@@ -117,8 +120,10 @@ def _checked_email(session: Session, email: str | None) -> str | None:
     return folded
 
 
-def get_user(session: Session, actor: Actor, user_id: int) -> User:
+def get_user(session: Session, actor: Actor, user_id: int, *, with_deleted: bool = False) -> User:
     """A user by number: oneself with any token; every signed-in user may know who else is there.
+
+    `with_deleted` is for saying who made something.
 
     Raises:
         Unauthenticated, InsufficientScope, NotFound
@@ -127,7 +132,7 @@ def get_user(session: Session, actor: Actor, user_id: int) -> User:
         _require_reader(actor)
     _require_signed_in(actor)
     user = session.get(User, user_id)
-    if user is None:
+    if user is None or (user.state == DELETED and not with_deleted):
         raise NotFound("There is no such user.")
     return user
 
@@ -135,7 +140,8 @@ def get_user(session: Session, actor: Actor, user_id: int) -> User:
 def find_user(session: Session, actor: Actor, username: str) -> User | None:
     """A user by name, whatever its case."""
     _require_reader(actor)
-    return session.scalar(select(User).where(func.lower(User.username) == username.lower()))
+    named = (func.lower(User.username) == username.lower(), User.state != DELETED)
+    return session.scalar(select(User).where(*named))
 
 
 @dataclass(frozen=True)
@@ -158,7 +164,7 @@ def search_users(
     A search looks into user names and names; only for an administrator does it find a whole e-mail address too.
     """
     _require_reader(actor)
-    chosen = select(User).where(User.kind == "human", *_user_conditions(actor, wanted))
+    chosen = select(User).where(User.kind == "human", User.state != DELETED, *_user_conditions(actor, wanted))
     total = session.scalar(select(func.count()).select_from(chosen.subquery())) or 0
     return list(session.scalars(chosen.order_by(User.id.desc()).limit(limit).offset(offset))), total
 
@@ -263,6 +269,34 @@ def unblock_user(session: Session, actor: Actor, user: User) -> None:
     require_administrator(actor, "unblock users")
     user.state = "active"
     publish(session, UserUnblocked(actor_id=actor.user_id, user_id=user.id))
+
+
+def erase_user(session: Session, actor: Actor, user: User) -> None:
+    """Forget who a person was; their number stays, so that what they made is still said to be somebody's.
+
+    Whoever calls this ends their memberships and their place too: `namespaces.people.delete_user`.
+
+    Raises:
+        Forbidden: the actor is no administrator, or it is the actor.
+        Invalid: it is a bot.
+    """
+    require_administrator(actor, "delete users")
+    if actor.user_id == user.id:
+        raise Forbidden("Only another administrator can delete you.")
+    if user.kind != "human":
+        raise Invalid("The bot of an access token ends with its token.")
+    publish(session, UserDeleted(actor_id=actor.user_id, user_id=user.id, username=user.username))
+    # A user name that nobody has and nobody would choose; theirs is free.
+    user.username, user.name, user.email = f"deleted_{user.id}_{hex_id()}", "Deleted user", None
+    user.password_hash, user.state, user.is_administrator = None, DELETED, False
+    user.last_sign_in_at = user.last_activity_at = None
+    session.execute(delete(WebSession).where(WebSession.user_id == user.id))
+    execute_counting(
+        session,
+        update(AccessToken)
+        .where(AccessToken.user_id == user.id, AccessToken.revoked_at.is_(None))
+        .values(revoked_at=now()),
+    )
 
 
 def has_administrator(session: Session) -> bool:

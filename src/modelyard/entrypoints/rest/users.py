@@ -18,6 +18,7 @@ from modelyard.domains.accounts.users import (
     update_user,
 )
 from modelyard.domains.namespaces.groups import create_personal_namespace
+from modelyard.domains.namespaces.people import delete_user
 from modelyard.entrypoints.request import SIGNED_IN, Policy
 from modelyard.entrypoints.rest.errors import Rejected, naming
 from modelyard.entrypoints.rest.fields import (
@@ -102,6 +103,12 @@ class UserChanges(Parameters):
     email: Text | None = None
     password: Text | None = Field(default=None, json_schema_extra={"format": "password"})
     admin: bool | None = None
+
+
+class UserDeletion(Parameters):
+    """How a user is deleted."""
+
+    hard_delete: bool = Field(default=False, description="Not possible: what they made in other places stays.")
 
 
 def basic_user(user: User, url: str) -> BasicUser:
@@ -224,6 +231,16 @@ def unblock_one_user(asked: Asking, user_id: UserId) -> bool:
     with asked.write() as session:
         unblock_user(session, asked.actor, named_user(session, asked, user_id))
     return True
+
+
+@routes.delete("/users/{user_id}", policy=ADMINISTRATORS)
+def remove_user(asked: Asking, user_id: UserId, wanted: Annotated[UserDeletion, Query()]) -> None:
+    """Delete a user with their own projects, as an administrator. What they made elsewhere stays."""
+    require_administrator(asked.actor, "delete users")
+    if wanted.hard_delete:
+        raise Invalid("What a user made in other places is kept here. Delete the user without hard_delete.")
+    with asked.write() as session:
+        delete_user(session, asked.actor, named_user(session, asked, user_id))
 
 
 def named_user(session: Session, asked: Asked, user_id: int) -> User:

@@ -202,7 +202,7 @@ def _listed(row: ExperimentRow, activity: Activity, url: str, owner: User | None
 
 def _person(visit: Visit, session: Session, actor: Actor, row: ExperimentRow) -> User | None:
     """Who made an experiment; people are known to people only."""
-    return get_user(session, actor, row.creator_id) if row.creator_id and visit.viewer else None
+    return get_user(session, actor, row.creator_id, with_deleted=True) if row.creator_id and visit.viewer else None
 
 
 def _project(opened: Opened) -> Project:

@@ -145,7 +145,11 @@ def show_package(visit: Visit) -> Response:
             session, actor, project, package, cursor=visit.query("cursor") or None, limit=FILES_PER_PAGE
         )
         totals = summarize_package(session, actor, project, package)
-        creator = get_user(session, actor, package.creator_id) if package.creator_id and visit.viewer else None
+        creator = (
+            get_user(session, actor, package.creator_id, with_deleted=True)
+            if package.creator_id and visit.viewer
+            else None
+        )
     url = f"{opened.url}{PACKAGES}/{package.id}"
     path = page.items[0].path if page.items else "FILE"
     server = visit.installation.settings.url

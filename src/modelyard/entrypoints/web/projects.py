@@ -102,7 +102,9 @@ def _show_project(visit: Visit, session: Session, actor: Actor, project: Project
     reads_tracking = Ability.READ_TRACKING in found.abilities
     totals = totals_of(session, actor, project) if reads_tracking else None
     held = holdings_of(session, actor, project) if Ability.READ_PACKAGES in found.abilities else None
-    creator = get_user(session, actor, project.creator_id) if project.creator_id and visit.viewer else None
+    creator = (
+        get_user(session, actor, project.creator_id, with_deleted=True) if project.creator_id and visit.viewer else None
+    )
     return visit.page(
         "projects/show.html",
         where,

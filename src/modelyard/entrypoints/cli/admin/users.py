@@ -20,6 +20,7 @@ from modelyard.domains.accounts.users import (
     update_user,
 )
 from modelyard.domains.namespaces.groups import create_personal_namespace
+from modelyard.domains.namespaces.people import delete_user
 from modelyard.entrypoints.cli.opening import installed
 from modelyard.entrypoints.cli.options import AsJson, Data, DatabaseUrl, Port
 from modelyard.platform.crypto import open_server_key
@@ -166,6 +167,28 @@ def unblock(username: Username, data: Data = None, database_url: DatabaseUrl = N
     ):
         unblock_user(session, SYSTEM, _user(session, username))
     typer.echo(f"{username} is not blocked any more.")
+
+
+@app.command("delete-user")
+def delete(
+    username: Username,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    data: Data = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Delete a user with their own projects. What they made elsewhere stays, as made by a deleted user.
+
+    Example:
+        modelyard admin delete-user mallory
+    """
+    if not yes:
+        typer.confirm(f"Delete {username} and all projects in their own place? This cannot be undone.", abort=True)
+    with (
+        installed(load_settings({"data": data, "database_url": database_url})) as database,
+        database.write(uses_reserve=True) as session,
+    ):
+        delete_user(session, SYSTEM, _user(session, username))
+    typer.echo(f"{username} is deleted.")
 
 
 def _user(session: Session, username: str) -> User:
