@@ -38,9 +38,9 @@ from modelyard.platform.database import Table
 from modelyard.platform.errors import NotFound
 from modelyard.platform.events import EventRow
 from modelyard.platform.ids import hex_id
+from modelyard.platform.purging import ROWS_AT_ONCE
 from modelyard.platform.storage.blobs import StoredBlob, new_name
 from modelyard.platform.storage.digests import Digests
-from modelyard.platform.purging import ROWS_AT_ONCE
 from tests.conftest import World
 
 KEEP = timedelta(days=30)

@@ -4,8 +4,8 @@ import math
 import time
 from collections.abc import Iterable, Sequence
 
-from modelyard.domains.tracking.defaults import DEFAULT_IID, DEFAULT_NAME, NAME_TAG
 from modelyard.domains.namespaces.projects import MISSING as MISSING_PROJECT
+from modelyard.domains.tracking.defaults import DEFAULT_IID, DEFAULT_NAME, NAME_TAG
 from modelyard.domains.tracking.hot.keys import KeyBook
 from modelyard.domains.tracking.hot.operations import (
     CandidateInfo,
