@@ -11,8 +11,8 @@ from modelyard.domains.accounts.actor import Actor
 from modelyard.domains.namespaces.access import Ability, require
 from modelyard.domains.namespaces.tables import Project
 from modelyard.domains.tracking.candidate_rows import INPUT, OUTPUT
-from modelyard.domains.tracking.events import CandidateDeleted, CandidateRestored
 from modelyard.domains.tracking.defaults import NAME_TAG
+from modelyard.domains.tracking.events import CandidateDeleted, CandidateRestored
 from modelyard.domains.tracking.experiments import refuse_deleted
 from modelyard.domains.tracking.states import GOING_MS
 from modelyard.domains.tracking.tables import (
