@@ -45,6 +45,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., io.String
         ("GET /-/first_administrator?token=hunter2&x=1", "hunter2"),
         ("Cookie: session=abc; other=hunter2", "session=abc"),
     ],
+    ids=lambda text: text.replace(TOKEN, "TOKEN"),
 )
 @pytest.mark.parametrize("log_format", ["text", "json"])
 def test_nothing_that_looks_like_a_secret_is_written(
