@@ -60,7 +60,7 @@ def fill(database: Database, place: CandidatePlace) -> Fill:
         with database.write() as session:
             package = Package(project_id=place.project_id, kind="generic", name="p", version="-")
             package.created_at = package.updated_at = moment = get_project(session, SYSTEM, place.project_id).created_at
-            blob = Blob(sha256=digest, md5="", sha1="", size_bytes=1, created_at=moment)
+            blob = Blob(sha256=digest, md5="", sha1="", size_bytes=1, name=digest, created_at=moment)
             session.add_all([package, blob])
             session.flush()
             file = {"package_id": package.id, "project_id": place.project_id, "sha256": digest, "created_at": moment}
