@@ -5,6 +5,8 @@ below /api/v4, and pages.
 """
 
 import asyncio
+import gc
+import importlib
 import logging
 import signal
 import sys
@@ -13,13 +15,11 @@ from collections.abc import Callable, Sequence
 from uvicorn.config import Config
 
 from modelyard.domains.accounts.sign_in import first_administrator_link
-from modelyard.domains.tracking.folding import Folder
 from modelyard.domains.tracking.hot.lane import Lane
 from modelyard.entrypoints.mlflow.router import Dispatcher, split_address
 from modelyard.entrypoints.mlflow.routes import all_routes
 from modelyard.entrypoints.operator.routes import OperatorRoutes
 from modelyard.entrypoints.request import Installation
-from modelyard.entrypoints.worker.catalogue import create_worker
 from modelyard.migrations.upgrade import check_revision
 from modelyard.platform.background import end_at_the_latest, wait_for_signal
 from modelyard.platform.checkpoints import Checkpointer
@@ -42,7 +42,6 @@ from modelyard.platform.late import LateApplication
 from modelyard.platform.settings import Settings
 from modelyard.platform.storage.opening import open_blob_store
 from modelyard.platform.telemetry import configure_logging
-from modelyard.subscriptions import SUBSCRIPTIONS
 
 # The writing thread wants the interpreter back right after a flush; Python's five milliseconds are longer than that.
 SWITCH_INTERVAL_S = 0.0005
@@ -60,8 +59,10 @@ def create_installation(settings: Settings) -> Installation:
     return Installation(settings, database, open_server_key(settings), Lane(database), open_blob_store(settings))
 
 
-def create_app(installation: Installation) -> tuple[Asgi, Match]:
+def create_app(installation: Installation, *, loaded: Callable[[], None] = lambda: None) -> tuple[Asgi, Match]:
     """The ASGI application, which starts and stops the installation with its lifespan, and its direct routes.
+
+    `loaded` is called, on a thread, once also those parts are loaded that the server does not wait for.
 
     Raises:
         UndeclaredRouteError: a route says nothing about who may use it.
@@ -77,7 +78,7 @@ def create_app(installation: Installation) -> tuple[Asgi, Match]:
 
     async def streams_and_the_rest(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await _lifespan(installation, (rest, site), receive, send)
+            await _lifespan(installation, (rest, site), loaded, receive, send)
             return
         raw_path = scope.get("raw_path") or scope["path"].encode()
         stream = dispatcher.find_stream(scope["method"], raw_path)
@@ -91,14 +92,20 @@ def create_app(installation: Installation) -> tuple[Asgi, Match]:
     ), match
 
 
-async def _lifespan(installation: Installation, late: Sequence[LateApplication], receive: Receive, send: Send) -> None:
+async def _lifespan(
+    installation: Installation,
+    late: Sequence[LateApplication],
+    loaded: Callable[[], None],
+    receive: Receive,
+    send: Send,
+) -> None:
     """Start with the server; end after its last request."""
     building: asyncio.Task[None] | None = None
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
             installation.lane.start(asyncio.get_running_loop())
-            building = asyncio.create_task(_build(installation, late))
+            building = asyncio.create_task(_build(installation, late, loaded))
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
             if building is not None:
@@ -108,11 +115,12 @@ async def _lifespan(installation: Installation, late: Sequence[LateApplication],
             return
 
 
-async def _build(installation: Installation, late: Sequence[LateApplication]) -> None:
+async def _build(installation: Installation, late: Sequence[LateApplication], loaded: Callable[[], None]) -> None:
     """Make REST and pages ready while the server listens already; without them there is no server."""
     try:
         for application in late:
             await asyncio.to_thread(application.build)
+        await asyncio.to_thread(loaded)
     except Exception:  # edge: whatever it is, the server stops because of it
         log.critical("A part of the server cannot be loaded, so it stops.", exc_info=True)
         installation.has_failed = True
@@ -133,20 +141,22 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     configure_logging(settings)
     installation = create_installation(settings)
-    application, match = create_app(installation)
-    installation.background.add(Checkpointer(installation.database))
-    if settings.worker:
-        installation.background.add(create_worker(installation, SUBSCRIPTIONS), Folder(installation.database))
 
-    def listening() -> None:
+    def loaded() -> None:
         with installation.database.write(uses_reserve=True) as session:
             secret = first_administrator_link(session, installation.key)
-        announce(f"Modelyard is at {settings.url}")
         if secret:
             announce(
                 f"Make the first administrator within 15 minutes: {settings.url}/-/first_administrator?token={secret}"
             )
+        installation.background.add(Checkpointer(installation.database))
+        if settings.worker:
+            _add_worker(installation)
         installation.background.start()
+        # What was loaded stays for ever, so nobody need look for garbage in it.
+        gc.freeze()
+
+    application, match = create_app(installation, loaded=loaded)
 
     def stopping() -> None:
         installation.is_stopping = True
@@ -167,7 +177,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
         timeout_graceful_shutdown=settings.shutdown_s,
         lifespan="on",
     )
-    HttpServer(config, listening=listening, stopping=stopping).run()
+    HttpServer(config, listening=lambda: announce(f"Modelyard is at {settings.url}"), stopping=stopping).run()
     if installation.has_failed:
         raise SystemExit(1)
 
@@ -176,9 +186,19 @@ def work(settings: Settings, *, announce: Callable[[str], None]) -> None:
     """Run background tasks without a server until told to stop. The schema is up to date."""
     configure_logging(settings)
     installation = create_installation(settings)
-    installation.background.add(create_worker(installation, SUBSCRIPTIONS), Folder(installation.database))
+    _add_worker(installation)
     installation.background.start()
     announce("This worker does the background tasks of the servers on the same database.")
     wait_for_signal()
     end_at_the_latest(settings.shutdown_s + LAST_RESORT_S)
     close(installation)
+
+
+def _add_worker(installation: Installation) -> None:
+    """Background tasks and folding. No answer needs them or NumPy, so they are loaded when they begin."""
+    catalogue = importlib.import_module("modelyard.entrypoints.worker.catalogue")
+    subscriptions = importlib.import_module("modelyard.subscriptions").SUBSCRIPTIONS
+    folding = importlib.import_module("modelyard.domains.tracking.folding")
+    installation.background.add(
+        catalogue.create_worker(installation, subscriptions), folding.Folder(installation.database)
+    )

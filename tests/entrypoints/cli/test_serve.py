@@ -42,9 +42,12 @@ def create_run(made: dict[str, str]) -> str:
 
 def test_it_says_where_it_is_and_how_the_first_one_gets_in(server: ServerProcess) -> None:
     server.start()
-    said = server.log.read_text()
-    assert f"Modelyard is at {server.url}\n" in said
-    assert f"{server.url}/-/first_administrator?token=myd_lnk_" in said
+    assert f"Modelyard is at {server.url}\n" in server.log.read_text()
+    # It listens before its pages are loaded, and tells of a page only after that.
+    deadline = time.monotonic() + 30
+    while f"{server.url}/-/first_administrator?token=myd_lnk_" not in server.log.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     assert server.status("/healthz") == 200
 
 

@@ -10,7 +10,7 @@ from enum import IntEnum, StrEnum
 from typing import cast
 
 from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, or_, select, true
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from modelyard.domains.accounts.actor import Actor, Scope, out_of_scope
 from modelyard.domains.namespaces.tables import Member, Namespace, Project
@@ -20,10 +20,11 @@ from modelyard.platform.errors import Forbidden, NotFound
 
 Place = Project | Namespace
 
-# Made once: SQLAlchemy takes a millisecond over each, and every request asks who sees what.
-_above, _below, _own = aliased(Namespace), aliased(Namespace), aliased(Namespace)
+# Made once: SQLAlchemy takes a while over each, and every request asks who sees what. Of the table, not of its class:
+# that would have every table's class looked at while the server starts.
+_above, _below, _own = (Namespace.__table__.alias(name) for name in ("above", "below", "own"))
 # What is deleted is nowhere, to administrators too, and to be a member of it means nothing.
-_project_is_there, _below_is_there = Project.deleted_at.is_(None), _below.deleted_at.is_(None)
+_project_is_there, _below_is_there = Project.deleted_at.is_(None), _below.c.deleted_at.is_(None)
 
 
 class Role(IntEnum):
@@ -245,14 +246,14 @@ def _belongs_below(session: Session, actor: Actor, place: Place) -> bool:
     """Whether the actor is a member of something inside a group, and so may see that the group exists."""
     if actor.user_id is None or not isinstance(place, Namespace):
         return False
-    in_group = select(Member.id).join(_below, _below.id == Member.namespace_id).where(_below_is_there)
+    in_group = select(Member.id).join(_below, _below.c.id == Member.namespace_id).where(_below_is_there)
     in_project = (
         select(Member.id)
         .join(Project, Project.id == Member.project_id)
-        .join(_below, _below.id == Project.namespace_id)
+        .join(_below, _below.c.id == Project.namespace_id)
         .where(_project_is_there)
     )
-    mine = and_(Member.user_id == actor.user_id, _below.lineage.startswith(place.lineage, autoescape=True), lasting())
+    mine = and_(Member.user_id == actor.user_id, _below.c.lineage.startswith(place.lineage, autoescape=True), lasting())
     return bool(session.scalar(select(exists(in_group.where(mine)) | exists(in_project.where(mine)))))
 
 
@@ -273,21 +274,21 @@ def visible_namespaces(actor: Actor) -> Select[Namespace]:
     as_member_above = exists(
         select(1)
         .select_from(Member)
-        .join(_above, _above.id == Member.namespace_id)
-        .where(mine, Namespace.lineage.startswith(_above.lineage))
+        .join(_above, _above.c.id == Member.namespace_id)
+        .where(mine, Namespace.lineage.startswith(_above.c.lineage))
     )
     as_member_below = exists(
         select(1)
         .select_from(Member)
-        .join(_below, _below.id == Member.namespace_id)
-        .where(mine, _below_is_there, _below.lineage.startswith(Namespace.lineage))
+        .join(_below, _below.c.id == Member.namespace_id)
+        .where(mine, _below_is_there, _below.c.lineage.startswith(Namespace.lineage))
     )
     as_member_of_project = exists(
         select(1)
         .select_from(Member)
         .join(Project, Project.id == Member.project_id)
-        .join(_below, _below.id == Project.namespace_id)
-        .where(mine, _project_is_there, _below.lineage.startswith(Namespace.lineage))
+        .join(_below, _below.c.id == Project.namespace_id)
+        .where(mine, _project_is_there, _below.c.lineage.startswith(Namespace.lineage))
     )
     return those_there.where(or_(open_ones, as_member_above, as_member_below, as_member_of_project))
 
@@ -303,9 +304,9 @@ def _sees_project(actor: Actor) -> ColumnElement[bool]:
     inherited = exists(
         select(1)
         .select_from(Member)
-        .join(_above, _above.id == Member.namespace_id)
-        .join(_own, _own.lineage.startswith(_above.lineage))
-        .where(mine, _own.id == Project.namespace_id)
+        .join(_above, _above.c.id == Member.namespace_id)
+        .join(_own, _own.c.lineage.startswith(_above.c.lineage))
+        .where(mine, _own.c.id == Project.namespace_id)
     )
     return or_(open_ones, directly, inherited)
 
@@ -323,9 +324,9 @@ def projects_with(actor: Actor, least: Role) -> ColumnElement[bool]:
     inherited = exists(
         select(1)
         .select_from(Member)
-        .join(_above, _above.id == Member.namespace_id)
-        .join(_own, _own.lineage.startswith(_above.lineage))
-        .where(mine, _own.id == Project.namespace_id)
+        .join(_above, _above.c.id == Member.namespace_id)
+        .join(_own, _own.c.lineage.startswith(_above.c.lineage))
+        .where(mine, _own.c.id == Project.namespace_id)
     )
     return or_(directly, inherited)
 
@@ -334,11 +335,10 @@ def namespaces_with(actor: Actor, least: Role) -> ColumnElement[bool]:
     """A condition on `Namespace`: the actor has at least this role there, as a member of it or of a group above."""
     if actor.user_id is None:
         return cast("ColumnElement[bool]", literal(value=False))
-    above = aliased(Namespace)
     mine = and_(Member.user_id == actor.user_id, Member.access_level >= least, lasting())
     return exists(
         select(1)
         .select_from(Member)
-        .join(above, above.id == Member.namespace_id)
-        .where(mine, Namespace.lineage.startswith(above.lineage))
+        .join(_above, _above.c.id == Member.namespace_id)
+        .where(mine, Namespace.lineage.startswith(_above.c.lineage))
     )

@@ -1,5 +1,6 @@
 """The `modelyard` command."""
 
+import gc
 import os
 import sys
 from typing import Any
@@ -12,6 +13,8 @@ from modelyard.platform.errors import ModelyardError
 HERE = "modelyard.entrypoints.cli"
 # What is made here (databases, keys, backups) is the business of nobody else on this machine.
 PRIVATE = 0o077
+# So many new objects before Python looks for garbage: loading makes hundreds of thousands that all stay.
+OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
 COMMANDS = {
     "serve": Late(f"{HERE}.serve", "Start the server."),
@@ -44,6 +47,7 @@ def every_command() -> Any:  # noqa: ANN401  # typer does not publish the class 
 def main() -> None:
     """Run the command; what is wrong is one sentence and exit status 1."""
     os.umask(PRIVATE)
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
     try:
         app()
     except ModelyardError as error:
