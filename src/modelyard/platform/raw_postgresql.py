@@ -65,11 +65,22 @@ class PostgresqlWriter:
         try:
             self._open.execute(b"COMMIT")
             self._pipeline.sync()
-        except psycopg.Error:
-            is_over = not (self._open.closed or self._open.broken)
-            if is_over or not self._was_committed():
+        except psycopg.Error as error:
+            if not self._is_lost(error):
+                raise
+            self.close()
+            if not self._was_committed():
                 raise
             log.warning("The connection was lost during a commit that has happened.")
+
+    def _is_lost(self, error: psycopg.Error) -> bool:
+        """Whether the session ended rather than the transaction.
+
+        A database that shuts down says so first. The driver learns of the end only when it reads on, which it does not
+        in a pipeline; the commit may have come before that.
+        """
+        says_farewell = (error.sqlstate or "08").startswith(("08", "57P", "58"))
+        return says_farewell or self._open.closed or self._open.broken
 
     def _was_committed(self) -> bool:
         """Whether the last commit happened. Its session is ended first, so that it cannot happen any more."""
