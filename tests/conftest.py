@@ -147,7 +147,8 @@ def installation(settings: Settings) -> Iterator[Installation]:
     made.lane.start()
     yield made
     made.is_stopping = True
-    made.pool.shutdown()
+    for crew in made.crews:
+        crew.shutdown()
     made.lane.stop()
     made.database.close()
 

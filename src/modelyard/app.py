@@ -130,7 +130,8 @@ async def _build(installation: Installation, late: Sequence[LateApplication], lo
 def close(installation: Installation) -> None:
     """Finish what is under way and let go of the database. SQLite's log is moved into the database by that."""
     installation.is_stopping = True
-    installation.pool.shutdown(wait=True)
+    for crew in installation.crews:
+        crew.shutdown(wait=True)
     installation.lane.stop()
     installation.background.stop()
     installation.database.close()

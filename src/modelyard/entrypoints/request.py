@@ -8,8 +8,8 @@ import base64
 import binascii
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 
 from modelyard.domains.accounts.actor import ANONYMOUS, Actor
 from modelyard.domains.accounts.sign_in import actor_of_session, note_session_use
@@ -21,6 +21,7 @@ from modelyard.domains.namespaces.tables import Project
 from modelyard.domains.tracking.hot.lane import Lane
 from modelyard.platform.background import Background
 from modelyard.platform.clock import now_ms
+from modelyard.platform.crews import Crew, cores
 from modelyard.platform.crypto import ServerKey
 from modelyard.platform.database import Database, Session
 from modelyard.platform.errors import ModelyardError, NotFound, Unauthenticated
@@ -31,7 +32,12 @@ from modelyard.platform.telemetry import note_actor
 
 CACHE_SECONDS = 2.0
 MOST_CACHED = 10_000
-THREADS = 16
+# All of them together are fewer than the connections that a process keeps to its database.
+ORDINARY_THREADS = 10
+LOOK_UP_THREADS = 3
+PASSWORD_THREADS = 2
+# One interpreter computes one thing at a time, so more cores help only while SQLite or zstandard work beside it.
+HEAVY_THREADS = min(max(cores(), 2), 4)
 USE_GRAIN_MS = 600_000
 
 
@@ -91,20 +97,33 @@ class Admission:
 
 @dataclass
 class Installation:
-    """The parts of one running server. Assembled once, in `app.py`."""
+    """The parts of one running server. Assembled once, in `app.py`.
+
+    Requests are done by crews of threads. `pool` does what is ordinary; `heavy` what may take more than 50 ms, such as
+    long histories, searches and tables; `look_ups` finds out who asks and where, so that logging waits for neither;
+    `passwords` hashes them.
+    """
 
     settings: Settings
     database: Database
     key: ServerKey
     lane: Lane
     store: BlobStore
-    pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, thread_name_prefix="request"))
+    pool: Crew = field(default_factory=partial(Crew, "request", ORDINARY_THREADS, most_waiting=1000))
+    heavy: Crew = field(default_factory=partial(Crew, "heavy", HEAVY_THREADS, most_waiting=200))
+    look_ups: Crew = field(default_factory=partial(Crew, "look-up", LOOK_UP_THREADS, most_waiting=2000))
+    passwords: Crew = field(default_factory=partial(Crew, "password", PASSWORD_THREADS, most_waiting=40))
     observer: Observer = field(default_factory=Observer)
     background: Background = field(default_factory=Background)
     is_stopping: bool = False
     has_failed: bool = False
     _admissions: dict[tuple[bytes, bytes], Admission] = field(default_factory=dict)
     _noted: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    @property
+    def crews(self) -> tuple[Crew, ...]:
+        """All threads that answer requests."""
+        return self.pool, self.heavy, self.look_ups, self.passwords
 
     def known_admission(self, credentials: bytes, reference: bytes) -> Admission | None:
         """An admission from the last two seconds, unless something was changed since."""
@@ -165,7 +184,8 @@ class Installation:
         self._noted[kind, number] = now_ms()
         note: Callable[[Session, int], None] = note_token_use if kind == "token" else note_session_use
         if not self.is_stopping:
-            self.pool.submit(self._write_use, note, number)
+            # Nobody waits for it; it is one in ten minutes for each token and session.
+            self.pool.go_on(self._write_use, note, number)
 
     def _write_use(self, note: Callable[[Session, int], None], number: int) -> None:
         with self.database.write(changes_access=False) as session:

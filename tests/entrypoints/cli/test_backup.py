@@ -105,7 +105,8 @@ def opened(elsewhere: Settings) -> Iterator[Callable[[], Installation]]:
     yield open_it
     for installation in made:
         installation.lane.stop()
-        installation.pool.shutdown()
+        for crew in installation.crews:
+            crew.shutdown()
         installation.database.close()
 
 

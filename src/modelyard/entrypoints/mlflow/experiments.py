@@ -27,7 +27,7 @@ from modelyard.domains.tracking.experiments import (
 from modelyard.domains.tracking.locations import experiment_location
 from modelyard.domains.tracking.states import View
 from modelyard.entrypoints.mlflow.names import check_name
-from modelyard.entrypoints.mlflow.router import Asked, Routes
+from modelyard.entrypoints.mlflow.router import Asked, Routes, always
 from modelyard.entrypoints.mlflow.runs import KeyValue, key_values
 from modelyard.entrypoints.mlflow.wire import invalid_value, missing_parameter
 from modelyard.entrypoints.request import needs
@@ -313,7 +313,7 @@ def mount(routes: Routes) -> None:
     routes.cold("GET", "mlflow/experiments/get-by-name", reads, GetByName)(get_by_name)
     routes.cold("GET", "mlflow/experiments/search", reads, SearchExperiments)(search)
     routes.cold("POST", "mlflow/experiments/search", reads, SearchExperiments)(search)
-    routes.cold("POST", "mlflow/experiments/search-datasets", reads, SearchDatasets)(search_datasets)
+    routes.cold("POST", "mlflow/experiments/search-datasets", reads, SearchDatasets, is_heavy=always)(search_datasets)
     routes.cold("POST", "mlflow/experiments/update", writes, UpdateExperiment)(update)
     routes.cold("POST", "mlflow/experiments/delete", writes, NamedExperiment)(delete)
     routes.cold("POST", "mlflow/experiments/restore", writes, NamedExperiment)(restore)

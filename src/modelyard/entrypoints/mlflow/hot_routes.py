@@ -199,7 +199,7 @@ class HotRoute(Generic[Body]):
             except Exception as error:  # edge: every error becomes an answer
                 call.reply(*error_answer(error))
 
-        installation.pool.submit(look_up)
+        installation.look_ups.submit(look_up)
 
     def _found_place(self, installation: Installation, body: Body) -> CandidatePlace | None:
         if self.run_of is None:

@@ -31,7 +31,7 @@ from modelyard.domains.tracking.states import LoggedModelStatus
 from modelyard.domains.tracking.texts import MOST_PARAMETER, MOST_TAG
 from modelyard.entrypoints.mlflow.experiments import experiment_iid, experiment_iids
 from modelyard.entrypoints.mlflow.names import check_name, fitted, fitted_tags
-from modelyard.entrypoints.mlflow.router import Asked, Nothing, Routes
+from modelyard.entrypoints.mlflow.router import Asked, Nothing, Routes, always
 from modelyard.entrypoints.mlflow.runs import KeyValue, key_values
 from modelyard.entrypoints.mlflow.wire import float_text, invalid_value, missing_parameter
 from modelyard.entrypoints.request import needs
@@ -314,7 +314,7 @@ def mount(routes: Routes) -> None:
     reads, writes = needs(Ability.READ_TRACKING), needs(Ability.WRITE_TRACKING)
     one = "mlflow/logged-models/{model_id}"
     routes.cold("POST", "mlflow/logged-models", writes, CreateModel)(create)
-    routes.cold("POST", "mlflow/logged-models/search", reads, SearchModels)(search)
+    routes.cold("POST", "mlflow/logged-models/search", reads, SearchModels, is_heavy=always)(search)
     routes.cold("GET", one, reads, GetModel)(get)
     routes.cold("PATCH", one, writes, FinalizeModel)(finalize)
     routes.cold("DELETE", one, writes, Nothing)(delete)

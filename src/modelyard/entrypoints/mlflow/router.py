@@ -25,7 +25,7 @@ from modelyard.entrypoints.mlflow.errors import JSON_HEADERS, EndpointNotFound, 
 from modelyard.entrypoints.mlflow.wire import decode_body, decode_query, encode
 from modelyard.entrypoints.request import Admission, Installation, Policy, refuse_undeclared
 from modelyard.platform.database import Session
-from modelyard.platform.errors import Invalid, TooLarge
+from modelyard.platform.errors import Busy, Invalid, TooLarge
 from modelyard.platform.http import Asgi, Call, Direct, Headers, event_loop_turn
 from modelyard.platform.observing import under_route
 from modelyard.platform.settings import MEBIBYTE
@@ -45,6 +45,11 @@ API_PREFIXES = tuple(
 # Addresses whose route is remembered: one for each project and route.
 MOST_KNOWN = 5000
 MOST_BYTES = 4 * MEBIBYTE
+
+
+def always(_call: Call) -> bool:
+    """For routes whose every call is heavy."""
+    return True
 
 
 class Nothing(msgspec.Struct):
@@ -104,6 +109,7 @@ class Route(Generic[Body]):
     cold: ColdHandler[Body] | None = None
     hot: "Callable[[Installation, Call, bytes, bytes], None] | None" = None
     stream: "Callable[[StreamAsked], Asgi] | None" = None
+    is_heavy: "Callable[[Call], bool] | None" = None
     body: type[Body] | None = None
     most_bytes: int = MOST_BYTES
     decoder: "msgspec.json.Decoder[Any] | None" = field(default=None, compare=False)
@@ -141,14 +147,31 @@ class Routes:
             self._exact[route.method, route.path] = route
 
     def cold(
-        self, method: str, path: str, policy: Policy, body: type[Body], *, most_bytes: int = MOST_BYTES
+        self,
+        method: str,
+        path: str,
+        policy: Policy,
+        body: type[Body],
+        *,
+        most_bytes: int = MOST_BYTES,
+        is_heavy: Callable[[Call], bool] | None = None,
     ) -> Callable[[ColdHandler[Body]], ColdHandler[Body]]:
-        """Declare the function below as a cold route."""
+        """Declare the function below as a cold route. `is_heavy` tells a call that may take long from the others."""
 
         def declare(handler: ColdHandler[Body]) -> ColdHandler[Body]:
             decoder = msgspec.json.Decoder(body)
-            route = Route(method, path, policy, cold=handler, body=body, most_bytes=most_bytes, decoder=decoder)
-            self.add(route)
+            self.add(
+                Route(
+                    method,
+                    path,
+                    policy,
+                    cold=handler,
+                    is_heavy=is_heavy,
+                    body=body,
+                    most_bytes=most_bytes,
+                    decoder=decoder,
+                )
+            )
             return handler
 
         return declare
@@ -309,8 +332,14 @@ class Dispatcher:
         return Direct(handle, route.most_bytes, too_large, f"{route.method} {route.path}")
 
     def _cold(self, route: Route[Any], reference: bytes, variables: dict[str, str]) -> Direct:
+        installation, is_heavy = self.installation, route.is_heavy
+
         def handle(call: Call) -> None:
-            self.installation.pool.submit(self._run, route, call, reference, variables, event_loop_turn())
+            crew = installation.heavy if is_heavy is not None and is_heavy(call) else installation.pool
+            try:
+                crew.submit(self._run, route, call, reference, variables, event_loop_turn())
+            except Busy as error:
+                call.reply(*error_answer(error))
 
         return Direct(handle, route.most_bytes, too_large, f"{route.method} {route.path}")
 

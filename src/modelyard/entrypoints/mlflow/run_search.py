@@ -41,6 +41,10 @@ from modelyard.entrypoints.mlflow.runs import (
 from modelyard.entrypoints.mlflow.wire import float_text, missing_parameter
 from modelyard.entrypoints.request import needs
 from modelyard.platform.errors import Invalid
+from modelyard.platform.http import Call
+
+MOST_LIGHT_BYTES = 4096
+MOST_LIGHT_RESULTS = 100
 
 Integer = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
@@ -86,6 +90,26 @@ class SearchRuns(msgspec.Struct):
 class RunsAnswer(msgspec.Struct, omit_defaults=True):
     runs: list[Run] = []
     next_page_token: str | None = None
+
+
+class _Size(msgspec.Struct):
+    """What of a search says how long it may take."""
+
+    filter: str = ""
+    max_results: Integer = DEFAULT_RESULTS
+    order_by: list[str] = []
+
+
+_size = msgspec.json.Decoder(_Size)
+
+
+def is_heavy(call: Call) -> bool:
+    """Whether a search may take long: all but those for a few of the newest runs."""
+    try:
+        wanted = _size.decode(call.body) if len(call.body) <= MOST_LIGHT_BYTES else None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        wanted = None  # looked at more closely where there is time for it
+    return wanted is None or wanted.max_results > MOST_LIGHT_RESULTS or bool(wanted.filter or wanted.order_by)
 
 
 def get(asked: Asked, query: NamedRun) -> object:
@@ -188,7 +212,7 @@ def mount(routes: Routes) -> None:
     """Add the routes of this file."""
     reads, writes = needs(Ability.READ_TRACKING), needs(Ability.WRITE_TRACKING)
     routes.cold("GET", "mlflow/runs/get", reads, NamedRun)(get)
-    routes.cold("POST", "mlflow/runs/search", reads, SearchRuns)(search)
+    routes.cold("POST", "mlflow/runs/search", reads, SearchRuns, is_heavy=is_heavy)(search)
     routes.cold("POST", "mlflow/runs/delete", writes, NamedRun)(delete)
     routes.cold("POST", "mlflow/runs/restore", writes, NamedRun)(restore)
     routes.cold("POST", "mlflow/runs/delete-tag", writes, DeleteTag)(delete_tag)

@@ -16,6 +16,7 @@ from modelyard.entrypoints.mlflow.errors import JSON_HEADERS, error_answer
 from modelyard.entrypoints.mlflow.router import StreamAsked
 from modelyard.entrypoints.mlflow.wire import encode
 from modelyard.entrypoints.request import Installation
+from modelyard.platform.crews import Crew
 from modelyard.platform.database import Session
 from modelyard.platform.http import Asgi, Receive, Scope, Send
 from modelyard.platform.storage.blobs import StoredBlob
@@ -50,12 +51,15 @@ class Exchange:
         credentials, reference = identify(self.scope["headers"], self.asked.reference)
         admission = self.installation.known_admission(credentials, reference)
         if admission is None:
-            admission = await self.on_thread(lambda: admission_of(self.installation, credentials, reference))
+            admission = await self.on_thread(
+                lambda: admission_of(self.installation, credentials, reference), self.installation.look_ups
+            )
         check_policy(self.asked.policy, admission)
 
-    async def read(self, use: Callable[[Session, Actor, Project], Result]) -> Result:
+    async def read(self, use: Callable[[Session, Actor, Project], Result], *, is_heavy: bool = False) -> Result:
         """What `use` finds for who asks in the project that is named, on a thread."""
-        return await self.on_thread(lambda: self._use(use, self.installation.database.read()))
+        crew = self.installation.heavy if is_heavy else None
+        return await self.on_thread(lambda: self._use(use, self.installation.database.read()), crew)
 
     async def write(self, use: Callable[[Session, Actor, Project], Result], *, makes_room: bool = False) -> Result:
         """The same with a session that writes; it is committed when this returns."""
@@ -70,9 +74,13 @@ class Exchange:
             installation = self.installation
             await in_thread(lambda: settle_repetition(installation.database, installation.store, arrived, file))
 
-    async def on_thread(self, work: Callable[[], Result]) -> Result:
-        """Do what blocks on one of the threads for requests."""
-        return await asyncio.get_running_loop().run_in_executor(self.installation.pool, work)
+    async def on_thread(self, work: Callable[[], Result], crew: Crew | None = None) -> Result:
+        """Do what blocks on one of the threads for requests.
+
+        Raises:
+            Busy: too many wait for one.
+        """
+        return await asyncio.get_running_loop().run_in_executor(crew or self.installation.pool, work)
 
     async def answer(self, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
         """Answer in one piece."""

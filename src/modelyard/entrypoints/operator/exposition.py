@@ -40,6 +40,7 @@ class _Figures:
         yield version
         yield from _of_requests(self._meter)
         yield from _of_commits(self._installation.lane.meter, self._installation.lane.waiting)
+        yield from _of_crews(self._installation)
         yield from _of_disk(self._installation.settings)
         yield from _of_database(self._installation.database)
 
@@ -64,6 +65,16 @@ def _of_commits(meter: CommitMeter, waiting: int) -> Iterator[Metric]:
     yield CounterMetricFamily("modelyard_committed_operations", "Operations in these groups.", meter.operations)
     yield CounterMetricFamily("modelyard_undone_groups", "Groups that were undone and tried singly.", meter.undone)
     yield GaugeMetricFamily("modelyard_waiting_operations", "Operations that wait to be written.", waiting)
+
+
+def _of_crews(installation: Installation) -> Iterator[Metric]:
+    waiting = GaugeMetricFamily("modelyard_waiting_requests", "Requests that wait for a thread.", labels=["crew"])
+    refused = CounterMetricFamily("modelyard_refused_requests", "Requests for which too many waited.", labels=["crew"])
+    for crew in installation.crews:
+        waiting.add_metric([crew.name], crew.waiting)
+        refused.add_metric([crew.name], crew.refused)
+    yield waiting
+    yield refused
 
 
 def _of_disk(settings: Settings) -> Iterator[Metric]:

@@ -278,7 +278,7 @@ async def _admitted(request: Request, declared: Declared) -> Asked:
                     note_reuse(session, installation.key, credentials.token)
             raise
 
-    actor = await asyncio.get_running_loop().run_in_executor(installation.pool, authenticated)
+    actor = await asyncio.get_running_loop().run_in_executor(installation.look_ups, authenticated)
     policy = declared.policy
     may_be_anybody = policy.is_public or (policy.ability is not None and request.method in SAFE)
     if actor.is_anonymous and not may_be_anybody:

@@ -78,7 +78,7 @@ def mount(pages: Pages) -> None:
     pages.get(ROUTE + "/artifacts", read, show_artifacts)
     pages.get(ROUTE + "/artifacts/{path:path}", read, show_artifacts)
     pages.get(ROUTE + "/files/{path:path}", read, download)
-    pages.get(ROUTE + "/pictures/{path:path}", read, show_picture)
+    pages.get(ROUTE + "/pictures/{path:path}", read, show_picture, is_heavy=True)
     pages.stream("PUT", ROUTE + "/files/{path:path}", needs(Ability.WRITE_TRACKING), upload)
 
 

@@ -75,8 +75,8 @@ def mount(pages: Pages) -> None:
     """Add the pages of this file."""
     read, write = needs(Ability.READ_TRACKING), needs(Ability.WRITE_TRACKING)
     pages.get(ROUTE, read, show_candidate)
-    pages.get(ROUTE + "/performance", read, show_performance)
-    pages.get(ROUTE + "/performance.json", read, send_curve)
+    pages.get(ROUTE + "/performance", read, show_performance, is_heavy=True)
+    pages.get(ROUTE + "/performance.json", read, send_curve, is_heavy=True)
     pages.get(ROUTE + "/edit", write, show_renaming)
     pages.post(ROUTE + "/edit", write, rename)
     pages.get(ROUTE + "/delete", write, show_deletion)

@@ -29,7 +29,7 @@ _RISKY = ("=", "+", "-", "@", "\t", "\r")
 def mount(pages: Pages) -> None:
     """Add the page of this file."""
     url = f"{PROJECT_ROUTE}{EXPERIMENTS}/{{experiment:int}}/candidates.csv"
-    pages.get(url, needs(Ability.READ_TRACKING), send_csv)
+    pages.get(url, needs(Ability.READ_TRACKING), send_csv, is_heavy=True)
 
 
 def send_csv(visit: Visit) -> Response:

@@ -72,6 +72,11 @@ def answer_crash(visit: Visit, request_id: str) -> Response:
     return _show(visit, _CRASH, sentence)
 
 
+def answer_in_words(error: Busy) -> Response:
+    """What somebody sees when there is nobody to make a page for them."""
+    return PlainTextResponse(error.message, 429, data_headers() | {"Retry-After": str(error.retry_after_s)})
+
+
 def wants_page(visit: Visit) -> bool:
     """Whether a document is asked for, rather than data for a script."""
     accepted = visit.request.headers.get("accept", "")

@@ -68,7 +68,7 @@ def mount(pages: Pages) -> None:
     """Add the pages of this file."""
     read = needs(Ability.READ_TRACKING)
     url = f"{PROJECT_ROUTE}{EXPERIMENTS}/{{experiment:int}}/candidates"
-    pages.get(url, read, show_candidates)
+    pages.get(url, read, show_candidates, is_heavy=True)
 
 
 @dataclass(frozen=True, slots=True)

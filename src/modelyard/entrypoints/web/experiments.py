@@ -81,7 +81,7 @@ def mount(pages: Pages) -> None:
     read, write = needs(Ability.READ_TRACKING), needs(Ability.WRITE_TRACKING)
     url = PROJECT_ROUTE + EXPERIMENTS
     one = url + "/{experiment:int}"
-    pages.get(url, read, show_experiments)
+    pages.get(url, read, show_experiments, is_heavy=True)
     pages.post(url, write, add)
     pages.get(url + "/new", write, show_new)
     pages.get(one, read, show_experiment)

@@ -63,8 +63,8 @@ def mount(pages: Pages) -> None:
     """Add the pages of this file."""
     read, delete = needs(Ability.READ_PACKAGES), needs(Ability.DELETE_PACKAGES)
     url = PROJECT_ROUTE + PACKAGES
-    pages.get(url, read, show_packages)
-    pages.get(url + "/{package:int}", read, show_package)
+    pages.get(url, read, show_packages, is_heavy=True)
+    pages.get(url + "/{package:int}", read, show_package, is_heavy=True)
     pages.get(url + "/{package:int}/files/{file:int}", read, download)
     pages.get(url + "/{package:int}/delete", delete, show_deletion)
     pages.post(url + "/{package:int}/delete", delete, remove)

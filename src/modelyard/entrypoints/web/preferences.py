@@ -32,7 +32,7 @@ def mount(pages: Pages) -> None:
     """Add the pages of this file."""
     pages.get(PREFERENCES, SIGNED_IN, show_preferences)
     pages.post(PREFERENCES, SIGNED_IN, save_appearance)
-    pages.post(PASSWORD, SIGNED_IN, save_password)
+    pages.post(PASSWORD, SIGNED_IN, save_password, takes_password=True)
 
 
 def show_preferences(visit: Visit) -> Response:

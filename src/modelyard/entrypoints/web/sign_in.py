@@ -30,11 +30,11 @@ def mount(pages: Pages) -> None:
     throttle = SignInThrottle()
     at_the_door = public("Whoever signs in is not signed in yet.")
     pages.get("/users/sign_in", at_the_door, show_sign_in)
-    pages.post("/users/sign_in", at_the_door, lambda visit: sign_in(visit, throttle))
+    pages.post("/users/sign_in", at_the_door, lambda visit: sign_in(visit, throttle), takes_password=True)
     pages.post("/users/sign_out", public("Ends the caller's own session and nothing else."), sign_out)
     by_link = public("The link's secret, printed on the server's console, is the proof.")
     pages.get(SIGN_UP_PATH, by_link, show_sign_up)
-    pages.post(SIGN_UP_PATH, by_link, sign_up)
+    pages.post(SIGN_UP_PATH, by_link, sign_up, takes_password=True)
 
 
 def show_sign_in(visit: Visit) -> Response:

@@ -1,0 +1,44 @@
+import threading
+
+import pytest
+
+from modelyard.platform.crews import LONGEST_WAIT_S, Crew
+from modelyard.platform.errors import Busy
+
+
+def test_a_crew_refuses_what_would_wait_behind_too_much() -> None:
+    crew, gate = Crew("test", 2, most_waiting=3), threading.Event()
+    done = [crew.submit(gate.wait) for _ in range(5)]
+    with pytest.raises(Busy) as refused:
+        crew.submit(gate.wait)
+    assert 1 <= refused.value.retry_after_s <= LONGEST_WAIT_S
+    assert (crew.waiting, crew.refused) == (3, 1)
+    begun = crew.go_on(lambda: "not refused")
+    gate.set()
+    assert all(future.result(10) for future in done)
+    assert begun.result(10) == "not refused"
+    assert crew.submit(lambda: 7).result(10) == 7
+    crew.shutdown()
+
+
+def test_a_crew_refuses_what_would_wait_for_too_long() -> None:
+    crew, gate = Crew("test", 1, most_waiting=100), threading.Event()
+    crew._average_s = 60.0
+    first = crew.submit(gate.wait)
+    second = crew.submit(gate.wait)
+    with pytest.raises(Busy) as refused:
+        crew.submit(gate.wait)
+    assert refused.value.retry_after_s == LONGEST_WAIT_S
+    gate.set()
+    assert first.result(10)
+    assert second.result(10)
+    # With nobody waiting it always takes work, so that it learns that work has become quick again.
+    assert crew.submit(lambda: 7).result(10) == 7
+    crew.shutdown()
+
+
+def test_errors_come_back_from_a_crew() -> None:
+    crew = Crew("test", 1, most_waiting=1)
+    with pytest.raises(ZeroDivisionError):
+        crew.submit(divmod, 1, 0).result(10)
+    crew.shutdown()
