@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 from modelyard.domains.packages.tables import PackageFile, Upload, UploadPart
 from modelyard.domains.tracking.tables import Candidate
 from modelyard.platform.clock import now
+from modelyard.platform.proxies import Proxies
 from tests.behaviour.artifact_client import Artifacts, create_run
 from tests.conftest import LiveServer, World
 
@@ -185,6 +186,7 @@ def test_only_the_name_of_the_local_file_counts(artifacts: Artifacts, local_file
 
 
 def test_parts_go_to_the_address_that_the_client_came_by(artifacts: Artifacts) -> None:
+    artifacts.live.installation.proxies = Proxies("127.0.0.1")
     address = f"{artifacts.live.url}/ajax-api/3.0/mlflow-artifacts/mpu/create/0/{artifacts.run_id}/artifacts"
     headers = {"X-MLFLOW-WORKSPACE": artifacts.world.project_path, "X-Forwarded-Proto": "https"}
     answer = artifacts.ask("POST", address, json={"path": "x", "num_parts": 1}, headers=headers).json()

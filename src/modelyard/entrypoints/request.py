@@ -25,7 +25,10 @@ from modelyard.platform.crews import Crew, cores
 from modelyard.platform.crypto import ServerKey
 from modelyard.platform.database import Database, Session
 from modelyard.platform.errors import ModelyardError, NotFound, Unauthenticated
+from modelyard.platform.http import Headers
 from modelyard.platform.observing import Observer
+from modelyard.platform.proxies import Proxies, holder_of
+from modelyard.platform.rates import limit
 from modelyard.platform.settings import Settings
 from modelyard.platform.storage.blobs import BlobStore
 from modelyard.platform.telemetry import note_actor
@@ -39,6 +42,31 @@ PASSWORD_THREADS = 2
 # One interpreter computes one thing at a time, so more cores help only while SQLite or zstandard work beside it.
 HEAVY_THREADS = min(max(cores(), 2), 4)
 USE_GRAIN_MS = 600_000
+
+
+class Limits:
+    """How often things may be done on this server; None where any number is allowed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.users = limit("user", settings.limit_user_per_minute, 60, what="requests of one user")
+        self.addresses = limit(
+            "address", settings.limit_address_per_minute, 60, what="requests from one address that is not signed in"
+        )
+        self.projects = limit("project", settings.limit_project_per_second, 1, what="requests to one project")
+        self.tokens = limit("token", settings.limit_token_per_second, 1, what="requests with one access token")
+        self.runs = limit("runs", settings.limit_runs_per_second, 1, what="new runs in one project")
+        self.has_tracking = self.projects is not None or self.tokens is not None
+
+    def count_tracking(self, admission: "Admission") -> None:
+        """Count a request of the MLflow protocol. To be called only if `has_tracking`.
+
+        Raises:
+            LimitReachedError
+        """
+        if self.tokens is not None and admission.actor.token_id is not None:
+            self.tokens.take(admission.actor.token_id)
+        if self.projects is not None:
+            self.projects.take(admission.project_id)
 
 
 class UndeclaredRouteError(RuntimeError):
@@ -115,15 +143,34 @@ class Installation:
     passwords: Crew = field(default_factory=partial(Crew, "password", PASSWORD_THREADS, most_waiting=40))
     observer: Observer = field(default_factory=Observer)
     background: Background = field(default_factory=Background)
+    proxies: Proxies = field(init=False)
+    limits: Limits = field(init=False)
     is_stopping: bool = False
     has_failed: bool = False
     _admissions: dict[tuple[bytes, bytes], Admission] = field(default_factory=dict)
     _noted: dict[tuple[str, int], int] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.proxies = Proxies(self.settings.trusted_proxies)
+        self.limits = Limits(self.settings)
+
     @property
     def crews(self) -> tuple[Crew, ...]:
         """All threads that answer requests."""
         return self.pool, self.heavy, self.look_ups, self.passwords
+
+    def client_of(self, peer: str, headers: Headers) -> str:
+        """What stands for the client of a request when it is counted: its address, or for IPv6 its network."""
+        return holder_of(self.proxies.client_of(peer, headers))
+
+    def count_stranger(self, peer: str, headers: Headers) -> None:
+        """Count a request of somebody who is not signed in, or whose credentials are wrong.
+
+        Raises:
+            LimitReachedError
+        """
+        if self.limits.addresses is not None:
+            self.limits.addresses.take(self.client_of(peer, headers))
 
     def known_admission(self, credentials: bytes, reference: bytes) -> Admission | None:
         """An admission from the last two seconds, unless something was changed since."""

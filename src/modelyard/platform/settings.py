@@ -32,6 +32,11 @@ class Settings:
     allowed_hosts: Annotated[
         str, "Further host names that requests may carry, separated by commas; `*` accepts any."
     ] = ""
+    trusted_proxies: Annotated[
+        str,
+        "Addresses and ranges of reverse proxies, such as 10.0.0.0/8, separated by commas: whom they name in"
+        " X-Forwarded-For is taken for the client. Empty: nobody is believed.",
+    ] = ""
     database_url: Annotated[
         str, "postgresql://USER:PASSWORD@HOST/NAME; empty keeps a SQLite database in the data directory."
     ] = ""
@@ -50,6 +55,31 @@ class Settings:
     ] = True
     max_upload_bytes: Annotated[int, "Largest single file that is accepted, in bytes."] = 50 * GIBIBYTE
     disk_reserve_bytes: Annotated[int, "Free space below which writes are refused, in bytes."] = 512 * MEBIBYTE
+    limit_user_per_minute: Annotated[
+        int, "Requests to pages and REST that one user may make in a minute, in each server process; 0: any number."
+    ] = 3000
+    limit_address_per_minute: Annotated[
+        int,
+        "Requests that one address may make in a minute without being signed in or with a wrong token, in each server"
+        " process; 0: any number.",
+    ] = 300
+    limit_project_per_second: Annotated[
+        int,
+        "Requests of the MLflow protocol that one project may get in a second, in each server process. 0, the default:"
+        " any number, since a server takes tens of thousands a second of one project, what is too much for it is"
+        " refused by what waits already, and whoever trains alone on a server should have all of it. Where tenants"
+        " share a server, 500 is a good number.",
+    ] = 0
+    limit_token_per_second: Annotated[
+        int,
+        "The same for one access token; 0, the default, for the same reason: any number. 200 is a good number where"
+        " tenants share a server.",
+    ] = 0
+    limit_runs_per_second: Annotated[
+        int,
+        "Runs that may be created in one project in a second, in each server process; 0, the default: any number. 80 is"
+        " a good number where tenants share a server.",
+    ] = 0
     session_idle_s: Annotated[int, "Seconds without a request after which a browser session ends."] = DAY_S // 2
     session_max_s: Annotated[int, "Seconds after which a browser session ends in any case."] = 14 * DAY_S
     token_days: Annotated[int, "Days that a new access token lives when no date is given."] = 90

@@ -52,6 +52,7 @@ class Browser:
     """Somebody's browser, or a stranger's."""
 
     def __init__(self, url: str, installation: Installation, somebody: Somebody | None = None) -> None:
+        self.installation = installation
         self.client = httpx.Client(
             base_url=url, follow_redirects=False, trust_env=False, headers={"Accept": "text/html"}
         )

@@ -1,17 +1,19 @@
 """Signing in and out, and the first administrator's one-time page."""
 
+import threading
 from collections.abc import Callable
 
 import pytest
 from sqlalchemy import update
 
 from modelyard.domains.accounts.actor import SYSTEM
-from modelyard.domains.accounts.passwords import hash_password
+from modelyard.domains.accounts.passwords import NOBODYS_HASH, hash_password, password_matches
 from modelyard.domains.accounts.sign_in import first_administrator_link
 from modelyard.domains.accounts.tables import OneTimeLink
 from modelyard.domains.accounts.users import create_user
 from modelyard.domains.namespaces.groups import create_personal_namespace
 from modelyard.platform.clock import now
+from modelyard.platform.proxies import Proxies
 from tests.conftest import LiveServer
 from tests.entrypoints.web.browser import COOKIE, Browser, Page
 from tests.entrypoints.web.conftest import Browse
@@ -125,3 +127,45 @@ def test_a_link_that_is_too_old_or_made_up_says_how_to_get_another(serve: Callab
         assert "modelyard admin sign-up-link" in page.text
         assert not page.soup.select("form")
     stranger.close()
+
+
+def test_passwords_wait_for_passwords_only(browse: Browse, ada: str) -> None:
+    browser = browse()
+    sign_in(browser, ada)
+    crew, gate = browser.installation.passwords, threading.Event()
+    for _ in range(crew.threads + crew.most_waiting):
+        crew.submit(gate.wait)
+    refused = sign_in(browser, ada)
+    gate.set()
+    assert refused.status == 429
+    assert int(refused.answer.headers["retry-after"]) >= 1
+    assert browser.get("/").status == 200
+    assert sign_in(browser, ada).status == 303
+
+
+def test_a_form_with_a_password_is_small(browse: Browse, ada: str) -> None:
+    browser = browse()
+    assert sign_in(browser, ada, "x" * 3000).status == 401
+    page = sign_in(browser, ada, "x" * 5000)
+    assert page.status == 413
+    assert "4096 bytes" in page.text
+
+
+def test_nobodys_password_takes_as_long_to_check() -> None:
+    kept = hash_password(PASSWORD)
+    assert NOBODYS_HASH.split("$")[:4] == kept.split("$")[:4]
+    assert [len(part) for part in NOBODYS_HASH.split("$")] == [len(part) for part in kept.split("$")]
+    assert not password_matches(None, PASSWORD)
+    assert password_matches(kept, PASSWORD)
+
+
+@pytest.mark.parametrize(("ranges", "statuses"), [("127.0.0.1", [401, 401]), ("", [429, 429])])
+def test_behind_a_proxy_visitors_are_told_apart(browse: Browse, ada: str, ranges: str, statuses: list[int]) -> None:
+    browser = browse()
+    browser.installation.proxies = Proxies(ranges)
+    for number in range(10):
+        browser.client.headers["X-Forwarded-For"] = "198.51.100.1"
+        assert sign_in(browser, f"user-{number}").status == 401
+    for index, address in enumerate(("198.51.100.2", "198.51.100.1, 198.51.100.3")):
+        browser.client.headers["X-Forwarded-For"] = address
+        assert sign_in(browser, f"{ada}-{index}").status == statuses[index]

@@ -82,4 +82,18 @@ class OneTimeLink(Table):
     used_at: Mapped[datetime | None] = mapped_column(Moment)
 
 
+class SignInTries(Table):
+    """When somebody last tried to sign in to one account, or from one address; `subject` is a digest of which.
+
+    `tried` holds the moments of the last minute, in milliseconds, with spaces between them.
+    """
+
+    __tablename__ = "sign_in_tries"
+    __table_args__ = (Index(None, "last_at"),)
+
+    subject: Mapped[str] = mapped_column(String(64), primary_key=True)
+    tried: Mapped[str] = mapped_column(String(255))
+    last_at: Mapped[datetime] = mapped_column(Moment)
+
+
 Index("uq_users_username_folded", func.lower(User.username), unique=True)

@@ -1,5 +1,7 @@
 """Who asks, in which project, and whether they may: what every route of the MLflow protocol begins with."""
 
+from collections.abc import Callable
+
 from modelyard.domains.namespaces.access import check
 from modelyard.entrypoints.request import Admission, Installation, Policy, credentials_of
 from modelyard.platform.errors import NotFound, Unauthenticated
@@ -30,6 +32,25 @@ def check_policy(policy: Policy, admission: Admission) -> None:
     """
     if policy.ability is not None:
         check(admission.standing, policy.ability)
+
+
+def counted(installation: Installation, peer: str, headers: Headers, find: Callable[[], Admission]) -> Admission:
+    """What `find` finds out about who asks, and the request counted.
+
+    Raises:
+        Unauthenticated, NotFound: of `find`.
+        LimitReachedError: they ask too often.
+    """
+    try:
+        admission = find()
+    except Unauthenticated:
+        installation.count_stranger(peer, headers)
+        raise
+    if admission.actor.is_anonymous:
+        installation.count_stranger(peer, headers)
+    if installation.limits.has_tracking:
+        installation.limits.count_tracking(admission)
+    return admission
 
 
 def admission_of(installation: Installation, credentials: bytes, reference: bytes) -> Admission:

@@ -10,6 +10,7 @@ from modelyard.domains.packages.paths import file_path
 from modelyard.domains.tracking.artifacts import MODELS, ArtifactPath
 from modelyard.platform.errors import NotFound
 from modelyard.platform.http import Call
+from modelyard.platform.proxies import Proxies
 from modelyard.platform.settings import Settings
 
 ADDRESS = re.compile(
@@ -39,7 +40,7 @@ def artifact_at(address: str, *, is_folder: bool = False) -> ArtifactPath:
     )
 
 
-def own_address(settings: Settings, call: Call, route: bytes) -> str:
+def own_address(settings: Settings, proxies: Proxies, call: Call, route: bytes) -> str:
     """The address under which the client reached `route`, up to it: what we tell it to come back to.
 
     Behind a proxy that takes a part of the path away this is the `external_url`.
@@ -51,5 +52,4 @@ def own_address(settings: Settings, call: Call, route: bytes) -> str:
     base = call.path[:end].decode("latin-1")
     if settings.external_url and urlsplit(settings.external_url).netloc == host:
         return settings.url + base
-    scheme = call.header(b"x-forwarded-proto")
-    return f"{'https' if scheme == b'https' else 'http'}://{host}{base}"
+    return f"{proxies.scheme_of(call.client, call.headers)}://{host}{base}"

@@ -103,7 +103,7 @@ def create(asked: Asked, body: CreateBody) -> object:
     with asked.write() as (session, actor, project):
         upload_id = begin_artifact_upload(session, actor, project, artifact, parts=body.num_parts).upload_id
     installation = asked.installation
-    address = own_address(installation.settings, asked.call, CREATE.encode()) + PARTS
+    address = own_address(installation.settings, installation.proxies, asked.call, CREATE.encode()) + PARTS
     return CreateAnswer(
         upload_id,
         [

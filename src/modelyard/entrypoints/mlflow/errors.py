@@ -16,6 +16,7 @@ from modelyard.platform.errors import (
     Unavailable,
 )
 from modelyard.platform.http import Headers
+from modelyard.platform.rates import LimitReachedError
 
 JSON_HEADERS: Headers = [(b"content-type", b"application/json")]
 
@@ -69,7 +70,9 @@ def error_answer(error: BaseException) -> tuple[int, bytes, Headers]:
 
 def _headers(error: ModelyardError) -> Headers:
     if isinstance(error, Busy):
-        return [*JSON_HEADERS, (b"retry-after", str(error.retry_after_s).encode())]
+        told = error.allowance.headers() if isinstance(error, LimitReachedError) else {}
+        limited = [(name.lower().encode(), value.encode()) for name, value in told.items()]
+        return [*JSON_HEADERS, (b"retry-after", str(error.retry_after_s).encode()), *limited]
     if isinstance(error, Unauthenticated):
         return [*JSON_HEADERS, (b"www-authenticate", b'Bearer realm="Modelyard"')]
     return JSON_HEADERS

@@ -27,7 +27,7 @@ from modelyard.domains.tracking.hot.operations import (
 )
 from modelyard.domains.tracking.names import candidate_name
 from modelyard.domains.tracking.texts import MOST_PARAMETER, MOST_TAG
-from modelyard.entrypoints.mlflow.admission import admission_of
+from modelyard.entrypoints.mlflow.admission import admission_of, counted
 from modelyard.entrypoints.mlflow.errors import JSON_HEADERS, error_answer
 from modelyard.entrypoints.mlflow.names import check_name, fitted, fitted_tags, trouble_with_name
 from modelyard.entrypoints.mlflow.router import Routes
@@ -151,6 +151,8 @@ class HotRoute(Generic[Body]):
             self._detour(installation, call, credentials, reference)
             return
         check(admission.standing, Ability.WRITE_TRACKING)
+        if installation.limits.has_tracking:
+            installation.limits.count_tracking(admission)
         body = self._decoded(call)
         place = None
         if self.run_of is not None:
@@ -159,7 +161,7 @@ class HotRoute(Generic[Body]):
                 raise Invalid(missing_parameter("run_id"))
             place = installation.lane.known_place(run_id)
             if place is None:
-                self._detour(installation, call, credentials, reference)
+                self._detour(installation, call, credentials, reference, is_counted=True)
                 return
         self._submit(installation, call, admission, place, body)
 
@@ -178,13 +180,18 @@ class HotRoute(Generic[Body]):
 
         installation.lane.submit(operation, deliver)
 
-    def _detour(self, installation: Installation, call: Call, credentials: bytes, reference: bytes) -> None:
+    def _detour(
+        self, installation: Installation, call: Call, credentials: bytes, reference: bytes, *, is_counted: bool = False
+    ) -> None:
         """Look up on a thread what is not known, then go on here."""
         loop = asyncio.get_running_loop()
 
+        def find() -> Admission:
+            return admission_of(installation, credentials, reference)
+
         def look_up() -> None:
             try:
-                admission = admission_of(installation, credentials, reference)
+                admission = find() if is_counted else counted(installation, call.client, call.headers, find)
                 check(admission.standing, Ability.WRITE_TRACKING)
                 body = self._decoded(call)
                 place = self._found_place(installation, body)
@@ -332,6 +339,8 @@ def _there(place: CandidatePlace | None) -> CandidatePlace:
 def _create_run(
     installation: Installation, admission: Admission, _place: CandidatePlace | None, body: CreateRun
 ) -> CreateCandidate:
+    if installation.limits.runs is not None:
+        installation.limits.runs.take(admission.project_id)
     cuts = installation.settings.truncate_long_values
     tags = fitted_tags({tag.key: tag.value for tag in body.tags}, MOST_TAG, cuts=cuts)
     tagged = tags.get(NAME_TAG, "")

@@ -20,7 +20,7 @@ import msgspec
 from modelyard.domains.accounts.actor import Actor
 from modelyard.domains.namespaces.projects import get_project
 from modelyard.domains.namespaces.tables import Project
-from modelyard.entrypoints.mlflow.admission import admission_of, check_policy, identify
+from modelyard.entrypoints.mlflow.admission import admission_of, check_policy, counted, identify
 from modelyard.entrypoints.mlflow.errors import JSON_HEADERS, EndpointNotFound, WrongMethod, error_answer
 from modelyard.entrypoints.mlflow.wire import decode_body, decode_query, encode
 from modelyard.entrypoints.request import Admission, Installation, Policy, refuse_undeclared
@@ -356,14 +356,15 @@ class Dispatcher:
     def _answer(
         self, route: Route[Any], call: Call, reference: bytes, variables: dict[str, str]
     ) -> tuple[int, bytes, Headers]:
+        installation = self.installation
         credentials, named = identify(call.headers, reference)
-        asked = Asked(self.installation, call, credentials, named, variables)
+        asked = Asked(installation, call, credentials, named, variables)
         body_type, handler = route.body, route.cold
         assert body_type is not None  # noqa: S101  # cold routes have both
         assert handler is not None  # noqa: S101
         if not route.policy.is_public:
             # Nobody learns from our parser what they may not ask.
-            admission = asked.admission()
+            admission = counted(installation, call.client, call.headers, asked.admission)
             check_policy(route.policy, admission)
             note_actor(admission.actor.user_id)
         if call.method == "GET":

@@ -11,11 +11,11 @@ from modelyard.domains.namespaces.projects import admitted_project
 from modelyard.domains.namespaces.tables import Project
 from modelyard.domains.packages.contents import StoredFile
 from modelyard.domains.packages.repetitions import settle_repetition
-from modelyard.entrypoints.mlflow.admission import admission_of, check_policy, identify
+from modelyard.entrypoints.mlflow.admission import admission_of, check_policy, counted, identify
 from modelyard.entrypoints.mlflow.errors import JSON_HEADERS, error_answer
 from modelyard.entrypoints.mlflow.router import StreamAsked
 from modelyard.entrypoints.mlflow.wire import encode
-from modelyard.entrypoints.request import Installation
+from modelyard.entrypoints.request import Admission, Installation
 from modelyard.platform.crews import Crew
 from modelyard.platform.database import Session
 from modelyard.platform.http import Asgi, Receive, Scope, Send
@@ -46,14 +46,20 @@ class Exchange:
         """Find out who asks and where, and whether they may; the answer is known for a moment.
 
         Raises:
-            Unauthenticated, NotFound, Forbidden
+            Unauthenticated, NotFound, Forbidden, Busy
         """
-        credentials, reference = identify(self.scope["headers"], self.asked.reference)
-        admission = self.installation.known_admission(credentials, reference)
-        if admission is None:
-            admission = await self.on_thread(
-                lambda: admission_of(self.installation, credentials, reference), self.installation.look_ups
-            )
+        installation, headers = self.installation, self.scope["headers"]
+        credentials, reference = identify(headers, self.asked.reference)
+        peer = (self.scope.get("client") or ("", 0))[0]
+
+        def look_up() -> Admission:
+            return counted(installation, peer, headers, lambda: admission_of(installation, credentials, reference))
+
+        known = installation.known_admission(credentials, reference)
+        if known is None:
+            admission = await self.on_thread(look_up, installation.look_ups)
+        else:
+            admission = counted(installation, peer, headers, lambda: known)
         check_policy(self.asked.policy, admission)
 
     async def read(self, use: Callable[[Session, Actor, Project], Result], *, is_heavy: bool = False) -> Result:

@@ -26,6 +26,7 @@ from modelyard.platform.errors import (
     Unauthenticated,
     Unavailable,
 )
+from modelyard.platform.rates import LimitReachedError
 
 # Private things are not for caches, and no answer is a document for a browser to interpret.
 HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
@@ -143,7 +144,8 @@ def _body(error: ModelyardError, *, is_anonymous: bool) -> Body:
 
 def _headers(error: ModelyardError) -> dict[str, str]:
     if isinstance(error, Busy):
-        return {"retry-after": str(error.retry_after_s)}
+        told = error.allowance.headers() if isinstance(error, LimitReachedError) else {}
+        return {"retry-after": str(error.retry_after_s), **told}
     if isinstance(error, Unauthenticated):
         return {"www-authenticate": 'Bearer realm="Modelyard"'}
     return {}

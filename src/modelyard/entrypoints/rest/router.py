@@ -248,7 +248,9 @@ class RestRoute(APIRoute):
             try:
                 request.state.asked = await _admitted(request, declared)
                 reads_body = self.body_field is not None and not declared.streams
-                return await inner(await read_parameters(request) if reads_body else request)
+                response = await inner(await read_parameters(request) if reads_body else request)
+                response.headers.update(_allowance(asked_of(request)))
+                return response
             except ClientDisconnect:
                 # Nobody is there to be answered, and nothing was begun.
                 return Response(status_code=400)
@@ -256,6 +258,12 @@ class RestRoute(APIRoute):
                 return error_response(error, is_anonymous=not _shows_credentials(request))
 
         return handle
+
+
+def _allowance(asked: Asked) -> dict[str, str]:
+    """What is left of the actor's limit, for the answer's headers."""
+    users = asked.installation.limits.users
+    return {} if users is None or asked.actor.is_anonymous else users.allowance(asked.actor.user_id).headers()
 
 
 def _shows_credentials(request: Request) -> bool:
@@ -278,7 +286,16 @@ async def _admitted(request: Request, declared: Declared) -> Asked:
                     note_reuse(session, installation.key, credentials.token)
             raise
 
-    actor = await asyncio.get_running_loop().run_in_executor(installation.look_ups, authenticated)
+    peer = request.client.host if request.client else ""
+    try:
+        actor = await asyncio.get_running_loop().run_in_executor(installation.look_ups, authenticated)
+    except Unauthenticated:
+        installation.count_stranger(peer, request.scope["headers"])
+        raise
+    if actor.is_anonymous:
+        installation.count_stranger(peer, request.scope["headers"])
+    elif installation.limits.users is not None:
+        installation.limits.users.take(actor.user_id)
     policy = declared.policy
     may_be_anybody = policy.is_public or (policy.ability is not None and request.method in SAFE)
     if actor.is_anonymous and not may_be_anybody:

@@ -20,6 +20,7 @@ from modelyard.platform.errors import (
     Unauthenticated,
     Unavailable,
 )
+from modelyard.platform.rates import LimitReachedError
 
 SIGN_IN = "/users/sign_in"
 HOME_LINK = Link("Go to your projects", "/")
@@ -63,6 +64,8 @@ def answer_error(visit: Visit, error: ModelyardError) -> Response:
     response = _show(visit, _fault_of(error), error.message)
     if isinstance(error, Busy):
         response.headers["Retry-After"] = str(error.retry_after_s)
+    if isinstance(error, LimitReachedError):
+        response.headers.update(error.allowance.headers())
     return response
 
 

@@ -142,9 +142,8 @@ async def _stream(visit: Visit, following: Following, find: Callable[[], Subject
     loop, pool = asyncio.get_running_loop(), visit.installation.pool
     subject = await loop.run_in_executor(pool, find)
     first = await loop.run_in_executor(pool, look, seen)
-    client = visit.request.client
     place = contextlib.ExitStack()
-    place.enter_context(following.admitted(visit.actor.user_id or (client.host if client else "")))
+    place.enter_context(following.admitted(visit.actor.user_id or visit.client))
     return _EventStream(_events(visit, following, subject, look, first), place)
 
 

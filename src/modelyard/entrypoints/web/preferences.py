@@ -11,6 +11,7 @@ from modelyard.entrypoints.web.errors import status_of
 from modelyard.entrypoints.web.navigation import with_current
 from modelyard.entrypoints.web.routing import Pages
 from modelyard.entrypoints.web.security import YEAR_S
+from modelyard.entrypoints.web.sign_in import count_try
 from modelyard.entrypoints.web.visit import Visit, Where
 from modelyard.platform.errors import Invalid, Unauthenticated
 
@@ -66,6 +67,7 @@ def save_password(visit: Visit) -> Response:
         visit.require_person()
         username = actor.username
     try:
+        count_try(visit, username)
         with visit.read() as (session, _):
             verified_user_id(session, username=username, password=visit.field("current_password"))
         password = hash_password(visit.field("new_password"), username=username)

@@ -12,13 +12,13 @@ from modelyard.domains.accounts.sign_in import (
     start_session,
     verified_user_id,
 )
+from modelyard.domains.accounts.throttle import check_sign_in, count_sign_in
 from modelyard.domains.namespaces.groups import create_personal_namespace
 from modelyard.entrypoints.request import public
 from modelyard.entrypoints.web.chrome import FormState
 from modelyard.entrypoints.web.errors import status_of
 from modelyard.entrypoints.web.routing import Pages
 from modelyard.entrypoints.web.security import local_path
-from modelyard.entrypoints.web.throttle import SignInThrottle
 from modelyard.entrypoints.web.visit import VISITOR_COOKIE, Visit, Where
 from modelyard.platform.errors import Conflict, Invalid, ModelyardError, NotFound
 
@@ -27,10 +27,9 @@ SIGN_UP_PATH = "/-/first_administrator"
 
 def mount(pages: Pages) -> None:
     """Add the pages of this file."""
-    throttle = SignInThrottle()
     at_the_door = public("Whoever signs in is not signed in yet.")
     pages.get("/users/sign_in", at_the_door, show_sign_in)
-    pages.post("/users/sign_in", at_the_door, lambda visit: sign_in(visit, throttle), takes_password=True)
+    pages.post("/users/sign_in", at_the_door, sign_in, takes_password=True)
     pages.post("/users/sign_out", public("Ends the caller's own session and nothing else."), sign_out)
     by_link = public("The link's secret, printed on the server's console, is the proof.")
     pages.get(SIGN_UP_PATH, by_link, show_sign_up)
@@ -44,21 +43,32 @@ def show_sign_in(visit: Visit) -> Response:
     return visit.go(following) if visit.viewer else _sign_in_page(visit, FormState(), following)
 
 
-def sign_in(visit: Visit, throttle: SignInThrottle) -> Response:
+def sign_in(visit: Visit) -> Response:
     """Check the password and give the browser a session of its own; what it had before is worth nothing."""
     login, following = visit.field("login"), local_path(visit.field("next"))
-    client = visit.request.client.host if visit.request.client else ""
+    database, key = visit.installation.database, visit.installation.key
     try:
-        throttle.check(client, login)
-        with visit.installation.database.read() as session:
+        count_try(visit, login)
+        with database.read() as session:
             user_id = verified_user_id(session, username=login, password=visit.field("password"))
     except ModelyardError as refused:
         return _sign_in_page(visit, FormState(visit.fields(), problem=refused.message), following, status_of(refused))
-    with visit.installation.database.write(changes_access=False) as session:
-        signed_in = start_session(
-            session, visit.installation.key, user_id, user_agent=visit.request.headers.get("user-agent", "")
-        )
+    with database.write(changes_access=False, uses_reserve=True) as session:
+        signed_in = start_session(session, key, user_id, user_agent=visit.request.headers.get("user-agent", ""))
     return _with_session(visit, visit.go(following), signed_in, remember=bool(visit.field("remember")))
+
+
+def count_try(visit: Visit, login: str) -> None:
+    """Count a password that is to be checked.
+
+    Raises:
+        Busy: too many were, from this address or for this account.
+    """
+    database, key = visit.installation.database, visit.installation.key
+    with database.read() as session:
+        check_sign_in(session, key, address=visit.client, login=login)
+    with database.write(changes_access=False, uses_reserve=True) as session:
+        count_sign_in(session, key, address=visit.client, login=login)
 
 
 def sign_out(visit: Visit) -> Response:

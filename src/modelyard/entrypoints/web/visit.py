@@ -5,6 +5,7 @@ A page is a function `(visit) -> Response` that runs on a thread. It opens its s
 page. htmx is told apart by its headers: `is_partial` asks for a region, anything else for the whole page.
 """
 
+import contextlib
 import gzip
 import secrets
 from collections.abc import Iterator
@@ -64,6 +65,7 @@ class Visit:
     form: FormData = field(default_factory=FormData)
     actor: Actor = ANONYMOUS
     viewer: Viewer | None = None
+    _is_counted: bool = False
     _theme: str = "system"
     _visitor: str = ""
 
@@ -77,6 +79,15 @@ class Visit:
     def session_cookie(self) -> str:
         """The name of the session's cookie; under TLS one that no subdomain can set."""
         return "__Host-modelyard_session" if self.is_tls else "modelyard_session"
+
+    @property
+    def client(self) -> str:
+        """The address that this comes from, as far as it can be trusted; for IPv6 its network."""
+        return self.installation.client_of(self._peer, self.request.scope["headers"])
+
+    @property
+    def _peer(self) -> str:
+        return self.request.client.host if self.request.client else ""
 
     @property
     def path(self) -> str:
@@ -140,18 +151,32 @@ class Visit:
             yield session, self.actor
 
     def identify(self, session: Session) -> None:
-        """Find out who asks. A session that has ended counts as nobody."""
+        """Find out who asks, and count the request. A session that has ended counts as nobody.
+
+        Raises:
+            LimitReachedError: they ask too often.
+        """
         if not self.actor.is_anonymous:
             return
         cookie = self.request.cookies.get(self.session_cookie, "")
-        try:
+        with contextlib.suppress(Unauthenticated):
             self.actor = self.installation.authenticate(session, Credentials(cookie=cookie))
-        except Unauthenticated:
-            return
         if self.actor.user_id is not None:
             user = get_user(session, self.actor, self.actor.user_id)
             self.viewer = Viewer(user.name, user.username)
             self._theme = user.theme
+        self._count()
+
+    def _count(self) -> None:
+        """Once for each request, however long it is a stream."""
+        if self._is_counted:
+            return
+        self._is_counted = True
+        users = self.installation.limits.users
+        if self.actor.is_anonymous:
+            self.installation.count_stranger(self._peer, self.request.scope["headers"])
+        elif users is not None:
+            users.take(self.actor.user_id)
 
     def forget(self) -> None:
         """Ask anew who this is: before each look of a stream, whose reader may have been signed out or blocked."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from modelyard.domains.accounts.expiry import forget_ended_links, forget_ended_sessions
+from modelyard.domains.accounts.throttle import forget_sign_in_tries
 from modelyard.domains.namespaces.deletion import PURGE_PLACE, DeletedPlace, purge_place
 from modelyard.domains.packages.sweeping import REMOVE_ORPHANS, remove_orphans, sweep
 from modelyard.domains.tracking.retention import purge_deleted
@@ -56,6 +57,7 @@ def _forget_ended(database: Database, settings: Settings) -> None:
     with database.write(changes_access=False, uses_reserve=True) as session:
         forget_ended_sessions(session, idle_s=settings.session_idle_s, most_s=settings.session_max_s)
         forget_ended_links(session)
+        forget_sign_in_tries(session)
 
 
 def _forget_done(database: Database, keep: timedelta) -> None:

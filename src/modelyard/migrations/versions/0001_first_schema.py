@@ -55,6 +55,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_one_time_links")),
     )
     op.create_table(
+        "sign_in_tries",
+        sa.Column("subject", sa.String(length=64), nullable=False),
+        sa.Column("tried", sa.String(length=255), nullable=False),
+        sa.Column("last_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("subject", name=op.f("pk_sign_in_tries")),
+    )
+    op.create_index(op.f("ix_sign_in_tries_last_at"), "sign_in_tries", ["last_at"], unique=False)
+
+    op.create_table(
         "tasks",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("kind", sa.String(length=80), nullable=False),
