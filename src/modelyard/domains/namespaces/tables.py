@@ -129,3 +129,16 @@ class Counter(Table):
     project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
     kind: Mapped[str] = mapped_column(String(24), primary_key=True)
     last: Mapped[int] = mapped_column(BigInteger)
+
+
+class RepeatableRequest(Table):
+    """A request that came with an Idempotency-Key. `key` and `body` are digests; `made` is the id of what it made."""
+
+    __tablename__ = "repeatable_requests"
+    __table_args__ = (Index(None, "created_at"),)
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    body: Mapped[str] = mapped_column(String(64))
+    made: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(Moment)

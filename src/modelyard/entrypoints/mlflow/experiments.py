@@ -27,6 +27,7 @@ from modelyard.domains.tracking.experiments import (
 from modelyard.domains.tracking.locations import experiment_location
 from modelyard.domains.tracking.states import View
 from modelyard.entrypoints.mlflow.names import check_name
+from modelyard.entrypoints.mlflow.repeats import make_once
 from modelyard.entrypoints.mlflow.router import Asked, Routes, always
 from modelyard.entrypoints.mlflow.runs import KeyValue, key_values
 from modelyard.entrypoints.mlflow.wire import invalid_value, missing_parameter
@@ -146,10 +147,14 @@ def create(asked: Asked, body: CreateExperiment) -> object:
     for key in tags:
         check_name(key, "key")
     with asked.write() as (session, actor, project):
-        made = create_experiment(
-            session, actor, project, name=body.name, tags=tags, artifact_location=body.artifact_location
-        )
-        return ExperimentIdAnswer(str(made.iid))
+
+        def make() -> str:
+            made = create_experiment(
+                session, actor, project, name=body.name, tags=tags, artifact_location=body.artifact_location
+            )
+            return str(made.iid)
+
+        return ExperimentIdAnswer(make_once(session, actor, project, asked.call, kind="experiment", make=make))
 
 
 def get(asked: Asked, query: NamedExperiment) -> object:

@@ -22,6 +22,7 @@ from modelyard.domains.tracking.hot.operations import (
     MetricColumns,
     ModelMetric,
     Operation,
+    Repeat,
     Status,
     UpdateCandidate,
 )
@@ -30,6 +31,7 @@ from modelyard.domains.tracking.texts import MOST_PARAMETER, MOST_TAG
 from modelyard.entrypoints.mlflow.admission import admission_of, counted
 from modelyard.entrypoints.mlflow.errors import JSON_HEADERS, error_answer
 from modelyard.entrypoints.mlflow.names import check_name, fitted, fitted_tags, trouble_with_name
+from modelyard.entrypoints.mlflow.repeats import repeat_of
 from modelyard.entrypoints.mlflow.router import Routes
 from modelyard.entrypoints.mlflow.runs import KeyValue, Run, RunAnswer, RunData, RunInfoAnswer, key_values, run_info
 from modelyard.entrypoints.mlflow.wire import as_float, decode_body, encode, invalid_value, missing_parameter
@@ -137,6 +139,7 @@ class HotRoute(Generic[Body]):
     run_of: Callable[[Body], str] | None
     operation: Callable[[Installation, Admission, CandidatePlace | None, Body], Operation]
     answer: Answer
+    is_repeatable: bool = False
 
     def __call__(self, installation: Installation, call: Call, credentials: bytes, reference: bytes) -> None:
         """Serve a call on the event loop."""
@@ -171,6 +174,8 @@ class HotRoute(Generic[Body]):
         if place is not None and place.project_id != admission.project_id:
             raise NotFound(f"Run with id={place.run_id} not found")
         operation, answer = self.operation(installation, admission, place, body), self.answer
+        if self.is_repeatable:
+            operation = _repeatable(operation, call, admission)
 
         def deliver(outcome: object) -> None:
             if isinstance(outcome, Exception):
@@ -225,6 +230,14 @@ class HotRoute(Generic[Body]):
         if not kind.lower().startswith(b"application/json"):
             raise Invalid("Bad Request. Content-Type must be 'application/json'.")
         return decode_body(self.decoder, self.kind, call.body)
+
+
+def _repeatable(operation: Operation, call: Call, admission: Admission) -> Operation:
+    """The operation with the key that it was asked for with, if there is one."""
+    request = repeat_of(call, admission.actor, "run")
+    if request is None or not isinstance(operation, CreateCandidate):
+        return operation
+    return msgspec.structs.replace(operation, repeat=Repeat(request.key, request.body))
 
 
 def _nothing(_operation: Operation, _outcome: object) -> bytes:
@@ -399,7 +412,9 @@ def _status(given: str | int) -> Status:
 def _created(operation: Operation, outcome: object) -> bytes:
     assert isinstance(operation, CreateCandidate)  # noqa: S101  # this route's own operation
     assert isinstance(outcome, CandidateInfo)  # noqa: S101  # and its outcome
-    return encode(RunAnswer(Run(run_info(outcome), RunData(tags=key_values(operation.tags)))))
+    # Asked for again, a run without a name of its own would have got another one.
+    tags = operation.tags if operation.name == outcome.name else {**operation.tags, NAME_TAG: outcome.name}
+    return encode(RunAnswer(Run(run_info(outcome), RunData(tags=key_values(tags)))))
 
 
 def _updated(_operation: Operation, outcome: object) -> bytes:
@@ -416,11 +431,13 @@ def mount(routes: Routes) -> None:
         run_of: Callable[[Body], str] | None,
         operation: Callable[[Installation, Admission, CandidatePlace | None, Body], Operation],
         answer: Answer,
+        *,
+        is_repeatable: bool = False,
     ) -> None:
-        route = HotRoute(kind, msgspec.json.Decoder(kind), run_of, operation, answer)
+        route = HotRoute(kind, msgspec.json.Decoder(kind), run_of, operation, answer, is_repeatable)
         routes.hot("POST", f"mlflow/runs/{name}", needs(Ability.WRITE_TRACKING), route, most_bytes=MEBIBYTE)
 
-    add("create", CreateRun, None, _create_run, _created)
+    add("create", CreateRun, None, _create_run, _created, is_repeatable=True)
     add("update", UpdateRun, lambda body: body.run_id or body.run_uuid, _update_run, _updated)
     add("log-metric", LogMetric, lambda body: body.run_id or body.run_uuid, _log_metric, _nothing)
     add("log-batch", LogBatch, lambda body: body.run_id, _log_batch, _nothing)

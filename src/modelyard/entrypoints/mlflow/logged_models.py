@@ -31,6 +31,7 @@ from modelyard.domains.tracking.states import LoggedModelStatus
 from modelyard.domains.tracking.texts import MOST_PARAMETER, MOST_TAG
 from modelyard.entrypoints.mlflow.experiments import experiment_iid, experiment_iids
 from modelyard.entrypoints.mlflow.names import check_name, fitted, fitted_tags
+from modelyard.entrypoints.mlflow.repeats import make_once
 from modelyard.entrypoints.mlflow.router import Asked, Nothing, Routes, always
 from modelyard.entrypoints.mlflow.runs import KeyValue, key_values
 from modelyard.entrypoints.mlflow.wire import float_text, invalid_value, missing_parameter
@@ -161,20 +162,25 @@ def create(asked: Asked, body: CreateModel) -> object:
     iid = experiment_iid(body.experiment_id)
     parameters, tags = _parameters(asked, body.params), _tags(asked, body.tags)
     with asked.write() as (session, actor, project):
-        if iid == DEFAULT_IID:
-            default_experiment(session, actor, project)
-        model = create_logged_model(
-            session,
-            actor,
-            project,
-            get_experiment(session, actor, project, iid),
-            name=body.name or None,
-            model_type=body.model_type,
-            run_id=body.source_run_id or None,
-            parameters=parameters,
-            tags=tags,
-        )
-        return ModelAnswer(model_shape(read_logged_model(session, actor, project, model.model_id)))
+
+        def make() -> str:
+            if iid == DEFAULT_IID:
+                default_experiment(session, actor, project)
+            model = create_logged_model(
+                session,
+                actor,
+                project,
+                get_experiment(session, actor, project, iid),
+                name=body.name or None,
+                model_type=body.model_type,
+                run_id=body.source_run_id or None,
+                parameters=parameters,
+                tags=tags,
+            )
+            return model.model_id
+
+        model_id = make_once(session, actor, project, asked.call, kind="logged model", make=make)
+        return ModelAnswer(model_shape(read_logged_model(session, actor, project, model_id)))
 
 
 def get(asked: Asked, query: GetModel) -> object:

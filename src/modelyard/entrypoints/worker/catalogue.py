@@ -7,6 +7,7 @@ from datetime import timedelta
 from modelyard.domains.accounts.expiry import forget_ended_links, forget_ended_sessions
 from modelyard.domains.accounts.throttle import forget_sign_in_tries
 from modelyard.domains.namespaces.deletion import PURGE_PLACE, DeletedPlace, purge_place
+from modelyard.domains.namespaces.repeats import forget_requests
 from modelyard.domains.packages.sweeping import REMOVE_ORPHANS, remove_orphans, sweep
 from modelyard.domains.tracking.retention import purge_deleted
 from modelyard.entrypoints.request import Installation
@@ -63,5 +64,6 @@ def _forget_ended(database: Database, settings: Settings) -> None:
 def _forget_done(database: Database, keep: timedelta) -> None:
     with database.write(changes_access=False, uses_reserve=True) as session:
         forget_done(session)
+        forget_requests(session)
         forget_handled(session, older_than=keep)
         forget_old_marks(session)

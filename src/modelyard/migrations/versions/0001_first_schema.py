@@ -231,6 +231,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("project_id", "kind", name=op.f("pk_counters")),
     )
     op.create_table(
+        "repeatable_requests",
+        sa.Column("project_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("body", sa.String(length=64), nullable=False),
+        sa.Column("made", sa.String(length=64), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["project_id"],
+            ["projects.id"],
+            name=op.f("fk_repeatable_requests_project_id_projects"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("project_id", "key", name=op.f("pk_repeatable_requests")),
+    )
+    op.create_index(op.f("ix_repeatable_requests_created_at"), "repeatable_requests", ["created_at"], unique=False)
+    op.create_table(
         "experiments",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("project_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),

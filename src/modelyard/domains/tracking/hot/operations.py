@@ -39,6 +39,13 @@ class CandidateInfo(msgspec.Struct, frozen=True):
     is_deleted: bool = False
 
 
+class Repeat(msgspec.Struct, frozen=True):
+    """Digests of the key and the body of a request that may be sent again."""
+
+    key: str
+    body: str
+
+
 class CreateCandidate(msgspec.Struct, frozen=True):
     """`tags` hold the name too, under `mlflow.runName`."""
 
@@ -51,6 +58,7 @@ class CreateCandidate(msgspec.Struct, frozen=True):
     start_ms: int
     now_ms: int
     tags: Mapping[str, str]
+    repeat: Repeat | None = None
 
 
 class UpdateCandidate(msgspec.Struct, frozen=True):

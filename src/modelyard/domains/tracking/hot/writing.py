@@ -18,6 +18,7 @@ from modelyard.domains.tracking.hot.operations import (
     UpdateCandidate,
 )
 from modelyard.domains.tracking.hot.points import pack_segment
+from modelyard.domains.tracking.hot.repeats import made_before, note_made
 from modelyard.platform.errors import Invalid, ModelyardError, NotFound
 from modelyard.platform.raw import Bulk, RawTransaction, Row, in_pieces, marks
 
@@ -82,14 +83,18 @@ class GroupWriter:
         self.keys.settle(committed=False)
         outcomes: list[object] = [None] * len(operations)
         creations: list[tuple[int, CreateCandidate]] = []
+        repeatable: list[tuple[int, CreateCandidate]] = []
         changes: list[tuple[int, UpdateCandidate | LogData]] = []
         for index, operation in enumerate(operations):
             if isinstance(operation, CreateCandidate):
-                creations.append((index, operation))
+                (creations if operation.repeat is None else repeatable).append((index, operation))
             else:
                 changes.append((index, operation))
         if creations:
             self._create(transaction, creations, outcomes)
+        for one in repeatable:
+            # One after the other: the same request may be in a group twice.
+            self._create_once(transaction, one, outcomes)
         if changes:
             self._change(transaction, changes, outcomes)
         return outcomes
@@ -141,6 +146,17 @@ class GroupWriter:
             book = self.keys.ids(transaction, creation.project_id, creation.tags)
             tags.extend((candidate_id, book[name], value) for name, value in creation.tags.items())
         transaction.insert_many(TAGS, tags)
+
+    def _create_once(
+        self, transaction: RawTransaction, creation: tuple[int, CreateCandidate], outcomes: list[object]
+    ) -> None:
+        """The candidate that an earlier request with the same key has made, or a new one."""
+        index, asked = creation
+        outcomes[index] = made_before(transaction, asked)
+        if outcomes[index] is None:
+            self._create(transaction, [creation], outcomes)
+            if isinstance(outcomes[index], CandidateInfo):
+                note_made(transaction, asked)
 
     # Changes to candidates
 
