@@ -64,11 +64,29 @@ def index_texts(engine: Engine) -> dict[str, str]:
         return {name: statement.replace('"', "") for name, statement in rows}
 
 
+TRIGGERS = {
+    "sqlite": "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'",
+    "postgresql": """
+        SELECT tgname, pg_get_triggerdef(pg_trigger.oid) || pg_get_functiondef(tgfoid)
+        FROM pg_trigger WHERE NOT tgisinternal
+        """,
+}
+
+
+def trigger_texts(engine: Engine) -> dict[str, str]:
+    """The triggers, as the database tells them."""
+    with engine.connect() as connection:
+        rows = connection.execute(text(TRIGGERS[engine.dialect.name]))
+        return {name: " ".join(statement.split()) for name, statement in rows}
+
+
 def test_both_ways_lead_to_the_same_schema(database: Database, by_revisions: Engine) -> None:
     at_once, step_by_step = described(database.engine), described(by_revisions)
     assert len(at_once) > 20
     for table in at_once | step_by_step:
         assert at_once.get(table) == step_by_step.get(table), table
+    assert len(trigger_texts(by_revisions)) == 3
+    assert trigger_texts(database.engine) == trigger_texts(by_revisions)
     if database.is_sqlite:
         assert index_texts(database.engine) == index_texts(by_revisions)
 

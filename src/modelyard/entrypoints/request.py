@@ -29,6 +29,7 @@ from modelyard.platform.http import Headers
 from modelyard.platform.observing import Observer
 from modelyard.platform.proxies import Proxies, holder_of
 from modelyard.platform.rates import limit
+from modelyard.platform.reservations import Reservations
 from modelyard.platform.settings import Settings
 from modelyard.platform.storage.blobs import BlobStore
 from modelyard.platform.telemetry import note_actor
@@ -143,6 +144,7 @@ class Installation:
     passwords: Crew = field(default_factory=partial(Crew, "password", PASSWORD_THREADS, most_waiting=40))
     observer: Observer = field(default_factory=Observer)
     background: Background = field(default_factory=Background)
+    reservations: Reservations = field(default_factory=Reservations)
     proxies: Proxies = field(init=False)
     limits: Limits = field(init=False)
     is_stopping: bool = False

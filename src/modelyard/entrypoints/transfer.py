@@ -5,13 +5,16 @@ What users uploaded is never shown by a browser on this origin: always an attach
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from modelyard.domains.packages.contents import StoredFile
+from modelyard.domains.packages.quotas import NO_ROOM
 from modelyard.platform.errors import Invalid
 from modelyard.platform.http import Headers, Receive, Scope, Send
+from modelyard.platform.reservations import Hold, Reservations
 from modelyard.platform.storage.blobs import CHUNK_BYTES, BlobStore, MissingBlobError, Span, StoredBlob
 from modelyard.platform.storage.streaming import Stored, Writer, check_size, in_thread, pieces, receive
 
@@ -50,6 +53,15 @@ def declared_bytes(headers: Mapping[str, str]) -> int | None:
     return int(text)
 
 
+@dataclass(frozen=True)
+class Room:
+    """How many bytes a file of a project may have, None for any number, but for what others are sending."""
+
+    reservations: Reservations
+    project_id: int
+    left_bytes: int | None
+
+
 async def body_of(receive_message: Receive) -> AsyncGenerator[bytes, None]:
     """A request's body as it arrives.
 
@@ -77,14 +89,29 @@ def check_incoming(store: BlobStore, declared: int | None, most_bytes: int) -> N
     store.check_room(declared or 0)
 
 
-async def receive_file(store: BlobStore, scope: Scope, receive_message: Receive, *, most_bytes: int) -> StoredBlob:
-    """Store a request's whole body.
+@asynccontextmanager
+async def receiving_file(
+    store: BlobStore, scope: Scope, receive_message: Receive, room: "Room", *, most_bytes: int
+) -> AsyncIterator[StoredBlob]:
+    """Store a request's whole body for a project; its room is kept for it until the block, which counts it, ends.
 
     Raises:
         TooLarge, Busy, Disconnected
     """
     declared = declared_bytes(headers_of(scope))
-    return await receive_into(lambda: store.writer(declared), receive_message, most_bytes=most_bytes)
+    check_incoming(store, declared, most_bytes)
+    with room.reservations.hold(room.project_id, room.left_bytes, declared, NO_ROOM) as held:
+        body = _held_body(body_of(receive_message), held)
+        yield await receive(lambda: store.writer(declared), body, most_bytes=most_bytes)
+
+
+async def _held_body(chunks: AsyncGenerator[bytes, None], held: Hold) -> AsyncGenerator[bytes, None]:
+    """The same chunks, room being kept for all that came."""
+    size_bytes = 0
+    async for chunk in chunks:
+        size_bytes += len(chunk)
+        held.grow_to(size_bytes)
+        yield chunk
 
 
 async def receive_into(

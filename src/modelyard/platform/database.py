@@ -53,6 +53,8 @@ PEN_TIMEOUT_S = 30.0
 SQLITE_FILE = "modelyard.sqlite3"
 # Where, in its `info`, a session that only reads keeps what it has looked up; others have no such place.
 SNAPSHOT = "snapshot"
+# In `Session.info`: how many bytes of files a project may have where nothing else was set for it; 0 for any number.
+QUOTA = "project quota bytes"
 BIGGEST_INTEGER = 2**63 - 1
 LOST_COMMIT = (
     "The database went away while this was being written, so it is not known whether it was."
@@ -107,12 +109,13 @@ class Database:
         durability: Literal["full", "normal"] = "full",
         pool_size: int = 20,
         switched_off: frozenset[str] = frozenset(),
+        project_quota_bytes: int = 0,
         check_room: Callable[[], None] = lambda: None,
     ) -> None:
         self.url = url
         self.check_room = check_room
-        # What every session carries along: the features that are off on this server.
-        self._info = {"switched_off": switched_off}
+        # What every session carries along: the features that are off on this server, and what projects may hold.
+        self._info: dict[str, object] = {"switched_off": switched_off, QUOTA: project_quota_bytes}
         self.durability = durability
         self.is_sqlite = url.get_backend_name() == "sqlite"
         self.pen = threading.Lock()
@@ -279,10 +282,21 @@ def open_database(settings: Settings) -> Database:
     """The database that the settings name; the data directory must exist for SQLite."""
     if settings.database_url:
         url = make_url(settings.database_url).set(drivername="postgresql+psycopg")
-        return Database(url, durability=settings.durability, switched_off=settings.switched_off)
+        return Database(
+            url,
+            durability=settings.durability,
+            switched_off=settings.switched_off,
+            project_quota_bytes=settings.project_quota_bytes,
+        )
     url = URL.create("sqlite", database=str(Path(settings.data) / SQLITE_FILE))
     reserve = DiskReserve(Path(settings.data), settings.disk_reserve_bytes)
-    return Database(url, durability=settings.durability, switched_off=settings.switched_off, check_room=reserve.check)
+    return Database(
+        url,
+        durability=settings.durability,
+        switched_off=settings.switched_off,
+        project_quota_bytes=settings.project_quota_bytes,
+        check_room=reserve.check,
+    )
 
 
 def _commit(session: Session) -> None:

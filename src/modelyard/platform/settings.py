@@ -16,6 +16,7 @@ from modelyard.platform.errors import Invalid
 PREFIX = "MODELYARD_"
 MEBIBYTE = 1024 * 1024
 GIBIBYTE = 1024 * MEBIBYTE
+TEBIBYTE = 1024 * GIBIBYTE
 DAY_S = 86_400
 
 
@@ -54,6 +55,11 @@ class Settings:
         bool, "Cut over-long parameter and tag values as MLflow does, instead of refusing them."
     ] = True
     max_upload_bytes: Annotated[int, "Largest single file that is accepted, in bytes."] = 50 * GIBIBYTE
+    project_quota_bytes: Annotated[
+        int,
+        "Bytes that the files of one project may have, where an administrator has set nothing else for it; 0: any"
+        " number.",
+    ] = 5 * TEBIBYTE
     disk_reserve_bytes: Annotated[int, "Free space below which writes are refused, in bytes."] = 512 * MEBIBYTE
     limit_user_per_minute: Annotated[
         int, "Requests to pages and REST that one user may make in a minute, in each server process; 0: any number."

@@ -18,6 +18,7 @@ DECLARED = [declared for routes in MOUNTS for declared in routes.all]
 BODIES: dict[tuple[str, str], dict[str, object]] = {
     ("PUT", "/projects/{project_id}"): {"description": "new"},
     ("PUT", "/groups/{group_id}"): {"description": "new"},
+    ("PUT", "/projects/{project_id}/storage"): {"limit_bytes": 1000},
     ("POST", "/{places}/{place_id}/members"): {"access_level": 10},
     ("PUT", "/{places}/{place_id}/members/{user_id}"): {"access_level": 10},
     ("POST", "/{places}/{place_id}/access_tokens"): {"name": "n", "scopes": ["api"], "access_level": 10},

@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session
 
 from modelyard.domains.packages.events import FilesDeleted, PackageCreated, PackageDeleted
 from modelyard.domains.packages.paths import ancestors, folded
+from modelyard.domains.packages.quotas import refuse_overfull, room_for
 from modelyard.domains.packages.tables import Blob, Package, PackageFile
 from modelyard.platform.clock import now
 from modelyard.platform.errors import Busy, Conflict
@@ -173,6 +174,7 @@ def put_file(session: Session, package: Package, path: str, blob: StoredBlob) ->
     Raises:
         Busy: the bytes came so long ago that they may be swept.
         Conflict: the path is a folder, lies below a file, or some file systems would take it for another one.
+        TooLarge: the project would hold more than it may.
     """
     digests, moment = blob.digests, now()
     if blob.stored_at < moment - LONGEST_WAIT:
@@ -190,6 +192,8 @@ def put_file(session: Session, package: Package, path: str, blob: StoredBlob) ->
     blob_name = session.execute(put_blob, blob_row).scalar_one()
     row = {"package_id": package.id, "project_id": package.project_id, "path": path}
     file_id = session.execute(put_row, {**row, "sha256": digests.sha256, "created_at": moment}).scalar_one()
+    if found is None or found.size_bytes < digests.size_bytes:
+        refuse_overfull(session, package.project_id)
     return StoredFile(
         id=file_id, package_id=package.id, path=path, created_at=moment, blob_name=blob_name, **vars(digests)
     )
@@ -231,6 +235,13 @@ def _stored(row: Row[int, int, str, str, str, str, int, datetime, str] | None) -
 def find_file(session: Session, package_id: int, path: str) -> StoredFile | None:
     """The file at `path`."""
     return _stored(session.execute(_FILE, {"package_id": package_id, "path": path}).one_or_none())
+
+
+def room_at(session: Session, project_id: int, name: PackageName, path: str) -> int | None:
+    """How many bytes a file may have that is put there; None for any number."""
+    package = find_package(session, project_id, name)
+    there = None if package is None else find_file(session, package.id, path)
+    return room_for(session, project_id, replaced_bytes=there.size_bytes if there else 0)
 
 
 def find_file_by_id(session: Session, package_id: int, file_id: int) -> StoredFile | None:

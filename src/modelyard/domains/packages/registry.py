@@ -24,6 +24,7 @@ from modelyard.domains.packages.contents import (
     put_file,
     remove_files,
     remove_package,
+    room_at,
 )
 from modelyard.domains.packages.paths import file_path, folder_path, generic_file_path, package_name, package_version
 from modelyard.domains.packages.tables import Blob, Package, PackageFile
@@ -237,16 +238,15 @@ def get_package_file(session: Session, actor: Actor, project: Project, package: 
     return found
 
 
-def check_generic_upload(session: Session, actor: Actor, project: Project, file: GenericFile) -> None:
-    """All that can be said against an upload before its bytes arrive.
+def check_generic_upload(session: Session, actor: Actor, project: Project, file: GenericFile) -> int | None:
+    """All that can be said against an upload before its bytes arrive; how many there may be, None for any number.
 
     Raises:
         NotFound, Forbidden
         Invalid: the name, version or path.
     """
     require(session, actor, Ability.WRITE_PACKAGES, project)
-    _generic_name(file)
-    generic_file_path(file.path)
+    return room_at(session, project.id, _generic_name(file), generic_file_path(file.path))
 
 
 def put_generic_file(
@@ -264,6 +264,7 @@ def put_generic_file(
         NotFound, Forbidden
         Invalid: the name, version, path or status.
         Conflict: the path is a folder, or lies below a file.
+        TooLarge: the project would hold more than it may.
     """
     check_generic_upload(session, actor, project, file)
     package = ensure_package(session, project.id, _generic_name(file), creator_id=actor.user_id)

@@ -2,9 +2,10 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, UniqueConstraint
+from sqlalchemy import DDL, BigInteger, ForeignKey, Index, Integer, String, UniqueConstraint, event
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from modelyard.domains.packages.counting import TRIGGERS
 from modelyard.platform.database import Identifier, Moment, Table
 
 # Compared byte by byte on both engines, so that all paths below a folder are one range of the index.
@@ -71,6 +72,16 @@ class PackageFile(Table):
     blob: Mapped[Blob] = relationship(lazy="raise")
 
 
+class ProjectStorage(Table):
+    """The bytes of a project's files, kept by triggers on `package_files`; `most_bytes` is what was set for it."""
+
+    __tablename__ = "project_storage"
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    most_bytes: Mapped[int | None] = mapped_column(BigInteger)
+
+
 class Upload(Table):
     """A file that arrives in parts. Once it is complete `sha256` says what became of it, for whoever asks again.
 
@@ -99,3 +110,9 @@ class UploadPart(Table):
     number: Mapped[int] = mapped_column(Integer, primary_key=True)
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[str] = mapped_column(String(64))
+
+
+for dialect, statements in TRIGGERS.items():
+    for statement in statements:
+        made = DDL(statement).execute_if(dialect=dialect)  # type: ignore[no-untyped-call]  # SQLAlchemy says nothing of it
+        event.listen(Table.metadata, "after_create", made)

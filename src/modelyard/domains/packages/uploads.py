@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from modelyard.domains.accounts.actor import Actor
 from modelyard.domains.packages.contents import PackageName
+from modelyard.domains.packages.quotas import hold_storage, refuse_overfull
 from modelyard.domains.packages.tables import Upload, UploadPart
 from modelyard.platform.clock import now
 from modelyard.platform.database import execute_counting
@@ -85,7 +86,7 @@ def check_part(session: Session, upload: Upload, number: int, size_bytes: int, *
 
     Raises:
         Invalid: its number.
-        TooLarge: all parts together.
+        TooLarge: all parts together, or with what the project holds already.
     """
     if not 1 <= number <= MOST_PARTS:
         raise Invalid(f"Parts are numbered from 1 to {MOST_PARTS}.")
@@ -93,6 +94,10 @@ def check_part(session: Session, upload: Upload, number: int, size_bytes: int, *
         select(func.sum(UploadPart.size_bytes)).where(UploadPart.upload_id == upload.id, UploadPart.number != number)
     )
     check_size(int(others or 0) + size_bytes, most_bytes)
+    replaced = session.scalar(
+        select(UploadPart.size_bytes).where(UploadPart.upload_id == upload.id, UploadPart.number == number)
+    )
+    refuse_overfull(session, upload.project_id, coming_bytes=size_bytes - (replaced or 0))
 
 
 def record_part(session: Session, upload: Upload, part: StoredPart, *, most_bytes: int) -> None:
@@ -101,6 +106,7 @@ def record_part(session: Session, upload: Upload, part: StoredPart, *, most_byte
     Raises:
         Invalid, TooLarge: as `check_part`.
     """
+    hold_storage(session, upload.project_id)
     check_part(session, upload, part.number, part.size_bytes, most_bytes=most_bytes)
     values = {"size_bytes": part.size_bytes, "sha256": part.sha256}
     session.execute(

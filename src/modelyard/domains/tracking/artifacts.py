@@ -27,6 +27,7 @@ from modelyard.domains.packages.contents import (
     has_files,
     put_file,
     remove_files,
+    room_at,
 )
 from modelyard.domains.packages.paths import file_path, folder_path
 from modelyard.domains.packages.tables import Package, Upload
@@ -112,14 +113,15 @@ def logged_model_folder(model_id: str, candidate_iid: int | None) -> tuple[Packa
     return candidate_package(candidate_iid), f"{MODELS}/{model_id}"
 
 
-def check_artifact_upload(session: Session, actor: Actor, project: Project, artifact: ArtifactPath) -> None:
-    """All that can be said against an upload before its bytes arrive.
+def check_artifact_upload(session: Session, actor: Actor, project: Project, artifact: ArtifactPath) -> int | None:
+    """All that can be said against an upload before its bytes arrive; how many there may be, None for any number.
 
     Raises:
         NotFound, Forbidden
         Invalid: the path; the owner is deleted.
     """
-    _target(session, actor, project, artifact)
+    target = _target(session, actor, project, artifact)
+    return room_at(session, project.id, target.package, target.path)
 
 
 def put_artifact(

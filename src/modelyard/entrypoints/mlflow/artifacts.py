@@ -22,7 +22,7 @@ from modelyard.entrypoints.mlflow.router import Asked, Nothing, Routes
 from modelyard.entrypoints.mlflow.streams import Exchange, streamed
 from modelyard.entrypoints.mlflow.wire import decode_query, missing_parameter
 from modelyard.entrypoints.request import needs
-from modelyard.entrypoints.transfer import check_incoming, declared_bytes, headers_of, receive_file, send_file
+from modelyard.entrypoints.transfer import Room, declared_bytes, headers_of, receiving_file, send_file
 from modelyard.platform.errors import Invalid
 
 MOST_BROWSER_BYTES = 10 * 1024 * 1024
@@ -129,12 +129,18 @@ async def upload(exchange: Exchange) -> None:
 
 
 async def _receive(exchange: Exchange, artifact: ArtifactPath, most_bytes: int) -> None:
-    store = exchange.installation.store
-    declared = declared_bytes(headers_of(exchange.scope))
-    await exchange.read(lambda session, actor, project: check_artifact_upload(session, actor, project, artifact))
-    check_incoming(store, declared, most_bytes)
-    blob = await receive_file(store, exchange.scope, exchange.receive, most_bytes=most_bytes)
-    file = await exchange.write(lambda session, actor, project: put_artifact(session, actor, project, artifact, blob))
+    installation = exchange.installation
+    room = await exchange.read(
+        lambda session, actor, project: Room(
+            installation.reservations, project.id, check_artifact_upload(session, actor, project, artifact)
+        )
+    )
+    async with receiving_file(
+        installation.store, exchange.scope, exchange.receive, room, most_bytes=most_bytes
+    ) as blob:
+        file = await exchange.write(
+            lambda session, actor, project: put_artifact(session, actor, project, artifact, blob)
+        )
     await exchange.settle(blob, file)
     await exchange.answer_json({})
 

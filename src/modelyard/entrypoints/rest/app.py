@@ -18,6 +18,7 @@ from modelyard.entrypoints.rest import (
     packages,
     personal_access_tokens,
     projects,
+    storage,
     users,
     version,
 )
@@ -36,6 +37,7 @@ MOUNTS: tuple[Routes, ...] = (
     members.routes,
     access_tokens.routes,
     packages.routes,
+    storage.routes,
 )
 
 

@@ -40,6 +40,7 @@ ProjectReference = Annotated[Segment, Path(description="The number or URL-encode
 GroupReference = Annotated[Segment, Path(description="The number or URL-encoded full path of the group.")]
 PlaceReference = Annotated[Segment, Path(description="The number or URL-encoded full path of the project or group.")]
 Number = Annotated[int, Field(ge=1, le=BIGGEST_NUMBER)]
+Bytes = Annotated[int, Field(ge=0, le=BIGGEST_NUMBER)]
 Text = Annotated[str, AfterValidator(_clean)]
 AccessLevel = Annotated[Literal[10, 20, 30, 40, 50], BeforeValidator(_number_of)]
 OptionalDate = Annotated[date | None, BeforeValidator(_blank_is_none)]

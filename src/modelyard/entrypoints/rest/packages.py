@@ -32,14 +32,8 @@ from modelyard.entrypoints.rest.errors import HEADERS, naming
 from modelyard.entrypoints.rest.fields import Answer, Moment, Number, Parameters, ProjectReference, Segment, Text
 from modelyard.entrypoints.rest.paging import Listed, Paging, listed
 from modelyard.entrypoints.rest.router import PREFIX, Asked, Asking, Routes
-from modelyard.entrypoints.transfer import (
-    Download,
-    check_incoming,
-    declared_bytes,
-    headers_of,
-    prepare_download,
-    receive_file,
-)
+from modelyard.entrypoints.transfer import Download, Room, headers_of, prepare_download, receiving_file
+from modelyard.platform.storage.blobs import StoredBlob
 
 Result = TypeVar("Result")
 
@@ -277,23 +271,23 @@ async def upload_generic_file(
     """Put a file into a generic package; the body is the file. One that is there already is replaced."""
     installation = asked.installation
 
-    def check() -> None:
+    def check() -> Room:
         with asked.read() as session:
-            check_generic_upload(session, asked.actor, asked.project(session, project_id), file)
+            project = asked.project(session, project_id)
+            left_bytes = check_generic_upload(session, asked.actor, project, file)
+            return Room(installation.reservations, project.id, left_bytes)
 
-    await _on_thread(asked, check)
-    most_bytes = installation.settings.max_upload_bytes
-    check_incoming(installation.store, declared_bytes(headers_of(request.scope)), most_bytes)
-    blob = await receive_file(installation.store, request.scope, request.receive, most_bytes=most_bytes)
-
-    def put() -> StoredFile:
+    def put(blob: StoredBlob) -> StoredFile:
         with asked.write(changes_access=False) as session:
             project = asked.project(session, project_id)
             kept = put_generic_file(session, asked.actor, project, file, blob, status=wanted.status)
         settle_repetition(installation.database, installation.store, blob, kept)
         return kept
 
-    stored = await _on_thread(asked, put)
+    room = await _on_thread(asked, check)
+    most_bytes = installation.settings.max_upload_bytes
+    async with receiving_file(installation.store, request.scope, request.receive, room, most_bytes=most_bytes) as blob:
+        stored = await _on_thread(asked, lambda: put(blob))
     answer = _file_answer(stored) if wanted.select else Uploaded()
     return JSONResponse(answer.model_dump(mode="json"), 201, HEADERS)
 

@@ -29,7 +29,7 @@ from modelyard.domains.tracking.artifacts import (
 )
 from modelyard.domains.tracking.numbered import read_numbered_candidate
 from modelyard.entrypoints.request import needs
-from modelyard.entrypoints.transfer import check_incoming, declared_bytes, headers_of, receive_file
+from modelyard.entrypoints.transfer import Room, receiving_file
 from modelyard.entrypoints.web import snippets
 from modelyard.entrypoints.web.candidate_pages import HEADING, OpenedCandidate, open_candidate
 from modelyard.entrypoints.web.candidates import ROUTE
@@ -41,6 +41,7 @@ from modelyard.entrypoints.web.security import data_headers
 from modelyard.entrypoints.web.visit import Visit
 from modelyard.platform.database import Session
 from modelyard.platform.errors import Invalid, NotFound
+from modelyard.platform.storage.blobs import StoredBlob
 
 _ICONS = {
     "image": (".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg"),
@@ -242,27 +243,27 @@ async def upload(visit: Visit) -> Response:
     """Store one file under its name; it is there, durably, when the answer comes."""
     installation, scope = visit.installation, visit.request.scope
     loop = asyncio.get_running_loop()
-    artifact = await loop.run_in_executor(installation.pool, _expect, visit)
-    check_incoming(installation.store, declared_bytes(headers_of(scope)), installation.settings.max_upload_bytes)
-    blob = await receive_file(
-        installation.store, scope, visit.request.receive, most_bytes=installation.settings.max_upload_bytes
-    )
+    artifact, room = await loop.run_in_executor(installation.pool, _expect, visit)
 
-    def keep() -> None:
+    def keep(blob: StoredBlob) -> None:
         with visit.write(changes_access=False) as (session, actor):
             project = get_project(session, actor, visit.variable("project"))
             file = put_artifact(session, actor, project, artifact, blob)
         settle_repetition(installation.database, installation.store, blob, file)
 
-    await loop.run_in_executor(installation.pool, keep)
+    most_bytes = installation.settings.max_upload_bytes
+    async with receiving_file(installation.store, scope, visit.request.receive, room, most_bytes=most_bytes) as blob:
+        await loop.run_in_executor(installation.pool, keep, blob)
     return Response(status_code=201, headers=data_headers())
 
 
-def _expect(visit: Visit) -> ArtifactPath:
-    """Everything that can be said against an upload before its bytes arrive."""
+def _expect(visit: Visit) -> tuple[ArtifactPath, Room]:
+    """Everything that can be said against an upload before its bytes arrive, and the room for them."""
     with visit.read() as (session, actor):
         project = get_project(session, actor, visit.variable("project"))
         row = read_numbered_candidate(session, actor, project, visit.number("candidate"), wanted=HEADING)
         artifact = ArtifactPath(visit.variable("path"), row.run_id)
-        check_artifact_upload(session, actor, project, artifact)
-    return artifact
+        room = Room(
+            visit.installation.reservations, project.id, check_artifact_upload(session, actor, project, artifact)
+        )
+    return artifact, room

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from modelyard.domains.packages.counting import TRIGGERS
+
 revision = "0001"
 down_revision = None
 
@@ -728,4 +730,17 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("logged_model_id", "key", name=op.f("pk_logged_model_tags")),
     )
+    op.create_table(
+        "project_storage",
+        sa.Column("project_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("most_bytes", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["projects.id"], name=op.f("fk_project_storage_project_id_projects"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("project_id", name=op.f("pk_project_storage")),
+    )
+    # A revision that changes them leaves their first text here.
+    for statement in TRIGGERS[op.get_bind().dialect.name]:
+        op.execute(statement)
     op.create_index("uq_users_username_folded", "users", [sa.text("lower(username)")], unique=True)
