@@ -35,7 +35,8 @@ MOST_INTERVAL_POINTS = 2500
 # MLflow's server answers all points where no page is asked for. So do we, up to a number that no client of it reaches
 # unawares; after that there is a token, which it would follow.
 MOST_POINTS = 1_000_000
-PIECE_POINTS = 20_000
+# As many as MLflow's client asks for at once.
+PIECE_POINTS = 25_000
 
 Integer = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
