@@ -6,6 +6,7 @@ it asks `require` for the very thing, so that no way in can forget it.
 
 import base64
 import binascii
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -33,6 +34,8 @@ from modelyard.platform.reservations import Reservations
 from modelyard.platform.settings import Settings
 from modelyard.platform.storage.blobs import BlobStore
 from modelyard.platform.telemetry import note_actor
+
+log = logging.getLogger(__name__)
 
 CACHE_SECONDS = 2.0
 MOST_CACHED = 10_000
@@ -149,6 +152,7 @@ class Installation:
     limits: Limits = field(init=False)
     is_stopping: bool = False
     has_failed: bool = False
+    _has_warned: bool = False
     _admissions: dict[tuple[bytes, bytes], Admission] = field(default_factory=dict)
     _noted: dict[tuple[str, int], int] = field(default_factory=dict)
 
@@ -163,6 +167,17 @@ class Installation:
 
     def client_of(self, peer: str, headers: Headers) -> str:
         """What stands for the client of a request when it is counted: its address, or for IPv6 its network."""
+        if (
+            not self._has_warned
+            and not self.proxies.trusts(peer)
+            and any(it == b"x-forwarded-for" for it, _ in headers)
+        ):
+            self._has_warned = True
+            log.warning(
+                "Requests come through a proxy at %s that MODELYARD_TRUSTED_PROXIES does not name:"
+                " all its visitors are counted as one.",
+                peer,
+            )
         return holder_of(self.proxies.client_of(peer, headers))
 
     def count_stranger(self, peer: str, headers: Headers) -> None:

@@ -160,7 +160,9 @@ def test_nobodys_password_takes_as_long_to_check() -> None:
 
 
 @pytest.mark.parametrize(("ranges", "statuses"), [("127.0.0.1", [401, 401]), ("", [429, 429])])
-def test_behind_a_proxy_visitors_are_told_apart(browse: Browse, ada: str, ranges: str, statuses: list[int]) -> None:
+def test_behind_a_proxy_visitors_are_told_apart(
+    browse: Browse, ada: str, ranges: str, statuses: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
     browser = browse()
     browser.installation.proxies = Proxies(ranges)
     for number in range(10):
@@ -169,3 +171,4 @@ def test_behind_a_proxy_visitors_are_told_apart(browse: Browse, ada: str, ranges
     for index, address in enumerate(("198.51.100.2", "198.51.100.1, 198.51.100.3")):
         browser.client.headers["X-Forwarded-For"] = address
         assert sign_in(browser, f"{ada}-{index}").status == statuses[index]
+    assert caplog.text.count("MODELYARD_TRUSTED_PROXIES does not name") == (0 if ranges else 1)
