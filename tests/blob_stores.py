@@ -1,4 +1,4 @@
-"""Both kinds of blob store, empty, for tests: `from tests.blob_stores import bucket_server, store` in a conftest."""
+"""Every kind of blob store, empty, for tests: import the fixtures from here in a conftest."""
 
 import socket
 import subprocess
@@ -15,6 +15,7 @@ from modelyard.platform.settings import Settings
 from modelyard.platform.storage.blobs import BlobStore
 from modelyard.platform.storage.opening import open_blob_store
 from tests.conftest import free_port
+from tests.gateway import OWNER, Gateway
 
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
 
@@ -53,11 +54,21 @@ def bucket(bucket_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     return name
 
 
-@pytest.fixture(params=["directory", "bucket"])
+@pytest.fixture
+def gateway_bucket(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A new bucket in a real S3, and the environment in which a server finds it."""
+    for name, value in gateway.credentials(OWNER).items():
+        monkeypatch.setenv(name, value)
+    name = f"bucket-{hex_id()}"
+    boto3.client("s3").create_bucket(Bucket=name)
+    return name
+
+
+@pytest.fixture(params=["directory", "bucket", pytest.param("gateway_bucket", marks=pytest.mark.full)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
     """An empty store of each kind."""
-    if request.param == "bucket":
-        objects_url = f"s3://{request.getfixturevalue('bucket')}/some/prefix"
+    if request.param != "directory":
+        objects_url = f"s3://{request.getfixturevalue(request.param)}/some/prefix"
         return open_blob_store(Settings(data=tmp_path, objects_url=objects_url))
     return open_blob_store(Settings(data=tmp_path, disk_reserve_bytes=0))
 

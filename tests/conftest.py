@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import text
@@ -36,6 +37,9 @@ from modelyard.platform.hosts import admits_hosts_of
 from modelyard.platform.http import HttpServer, protocol_with
 from modelyard.platform.lock import prepare_data_directory
 from modelyard.platform.settings import Settings
+
+if TYPE_CHECKING:
+    from tests.gateway import Gateway
 
 ENGINES = ("sqlite", "postgresql")
 UNPRIVILEGED = 65534
@@ -85,6 +89,15 @@ def postgresql_server() -> Iterator[URL]:
     yield URL.create("postgresql+psycopg", username="modelyard", host="127.0.0.1", port=port, database="postgres")
     quiet(unprivileged(binaries / "pg_ctl", "-D", cluster, "-m", "immediate", "stop"))
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def gateway() -> "Iterator[Gateway]":
+    """A real S3 of this test run's own. Here, so that all folders share one."""
+    from tests.gateway import running_gateway  # it imports this module
+
+    with running_gateway() as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

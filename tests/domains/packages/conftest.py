@@ -5,9 +5,9 @@ import pytest
 
 from modelyard.platform.storage.blobs import StoredBlob, new_name
 from modelyard.platform.storage.digests import Digester
-from tests.blob_stores import bucket, bucket_server, store
+from tests.blob_stores import bucket, bucket_server, gateway_bucket, store
 
-__all__ = ["bucket", "bucket_server", "store"]
+__all__ = ["bucket", "bucket_server", "gateway_bucket", "store"]
 
 
 @pytest.fixture

@@ -1,3 +1,3 @@
-from tests.blob_stores import bucket, bucket_server, store
+from tests.blob_stores import bucket, bucket_server, gateway_bucket, store
 
-__all__ = ["bucket", "bucket_server", "store"]
+__all__ = ["bucket", "bucket_server", "gateway_bucket", "store"]
