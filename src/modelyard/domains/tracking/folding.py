@@ -3,8 +3,9 @@
 import logging
 import threading
 import time
+from collections.abc import Iterable, Iterator
 
-from modelyard.domains.tracking.hot.compaction import prepare_fold, write_fold
+from modelyard.domains.tracking.hot.compaction import MOST_POINTS_AT_ONCE, Fold, prepare_fold, write_fold
 from modelyard.domains.tracking.hot.gathered import Gathered
 from modelyard.platform.database import Database
 from modelyard.platform.errors import Conflict, ModelyardError
@@ -12,7 +13,9 @@ from modelyard.platform.errors import Conflict, ModelyardError
 LOOK_EVERY_S = 5.0
 # After each fold so many times as long as it took is left to others.
 REST_RATIO = 2.0
-LEAST_REST_S = 0.005
+LEAST_REST_S = 0.001
+# So many rows are deleted and written in one transaction: one large fold, or those of many short runs.
+MOST_ROWS = 2000
 
 log = logging.getLogger(__name__)
 
@@ -45,40 +48,61 @@ class Folder:
             with self._database.read() as session:
                 found = self._gathered.worth_folding(session, everything=everything)
             progress = False
-            for candidate_id in found:
-                if candidate_id not in self._failed and not self._stopping.is_set():
-                    progress |= self._fold(candidate_id)
+            for folds in self._prepared(found):
+                progress |= self._write(folds)
             if not progress:
                 return
 
-    def _fold(self, candidate_id: int) -> bool:
-        """One fold of a candidate and the rest after it; False when there was nothing to fold, or somebody else did."""
+    def _prepared(self, candidate_ids: Iterable[int]) -> Iterator[list[Fold]]:
+        """A fold of each candidate, as many together as one short transaction takes."""
+        gathered: list[Fold] = []
+        for candidate_id in candidate_ids:
+            if self._stopping.is_set():
+                return
+            fold = self._prepare(candidate_id)
+            if fold is None:
+                continue
+            gathered.append(fold)
+            weight = sum(len(fold.segment_ids) + len(fold.chunks) for fold in gathered)
+            if weight >= MOST_ROWS or sum(fold.points for fold in gathered) >= MOST_POINTS_AT_ONCE:
+                yield gathered
+                gathered = []
+        if gathered:
+            yield gathered
+
+    def _prepare(self, candidate_id: int) -> Fold | None:
+        if candidate_id in self._failed:
+            return None
         started = time.monotonic()
         try:
-            is_written = self._fold_once(candidate_id)
+            with self._database.read() as session:
+                fold = prepare_fold(session, candidate_id)
         except ModelyardError:
             raise
         except Exception:  # edge: a candidate that cannot be folded must not keep the others waiting
             log.exception("The metrics of candidate %d cannot be folded; they stay readable as they are.", candidate_id)
             self._failed.add(candidate_id)
-            return False
-        time.sleep(max(LEAST_REST_S, (time.monotonic() - started) * REST_RATIO))
-        return is_written
+            return None
+        self._rest(started)
+        return fold
 
-    def _fold_once(self, candidate_id: int) -> bool:
-        with self._database.read() as session:
-            fold = prepare_fold(session, candidate_id)
-        if fold is None:
-            return False
+    def _write(self, folds: list[Fold]) -> bool:
+        """Whether anything was written: another process may have folded the same, or a candidate may be gone."""
+        started = time.monotonic()
         try:
             with self._database.write(changes_access=False, uses_reserve=True) as session:
-                is_written = write_fold(session, fold)
+                written = [fold for fold in folds if write_fold(session, fold)]
         except Conflict:
-            return False
-        if is_written:
-            self.segments += len(fold.segment_ids)
-            self.chunks += len(fold.chunks)
-        return is_written
+            # One spoilt it for the others; alone, they are written.
+            return len(folds) > 1 and sum(self._write([fold]) for fold in folds) > 0
+        self._rest(started)
+        self.segments += sum(len(fold.segment_ids) for fold in written)
+        self.chunks += sum(len(fold.chunks) for fold in written)
+        return bool(written)
+
+    @staticmethod
+    def _rest(started: float) -> None:
+        time.sleep(max(LEAST_REST_S, (time.monotonic() - started) * REST_RATIO))
 
     def _run(self) -> None:
         while not self._stopping.wait(LOOK_EVERY_S):

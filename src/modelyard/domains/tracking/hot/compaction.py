@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from modelyard.domains.tracking.hot.points import (
     CHUNK_POINTS,
+    POINT_BYTES,
     Points,
     in_order,
     joined,
@@ -36,12 +37,16 @@ ChunkRow = dict[str, Value]
 
 @dataclass(frozen=True)
 class Fold:
-    """A fold that is ready to be written. `replaced` are the series with the first chunk that is written again."""
+    """A fold that is ready to be written, of so many new points.
+
+    `replaced` are the series with the first chunk that is written again.
+    """
 
     candidate_id: int
     segment_ids: list[int]
     replaced: list[tuple[int, int]]
     chunks: list[ChunkRow]
+    points: int
 
 
 def prepare_fold(session: Session, candidate_id: int) -> Fold | None:
@@ -58,7 +63,7 @@ def prepare_fold(session: Session, candidate_id: int) -> Fold | None:
             part = slice(offset, offset + CHUNK_POINTS)
             piece = Points(merged.steps[part], merged.timestamps_ms[part], merged.values[part])
             chunks.append(_chunk(candidate_id, key_id, first + offset // CHUNK_POINTS, piece))
-    return Fold(candidate_id, segment_ids, replaced, chunks)
+    return Fold(candidate_id, segment_ids, replaced, chunks, sum(len(payload) for payload in payloads) // POINT_BYTES)
 
 
 def write_fold(session: Session, fold: Fold) -> bool:
