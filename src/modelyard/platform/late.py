@@ -1,4 +1,4 @@
-"""ASGI applications that are loaded after the server listens.
+"""Parts that are loaded after the server listens.
 
 Pages and REST take longer to load than everything else together, and MLflow's clients need neither. The server begins
 to load them as soon as it listens; a request that is quicker waits.
@@ -8,6 +8,7 @@ import asyncio
 import importlib
 import threading
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from modelyard.platform.http import Asgi, Receive, Scope, Send
 
@@ -38,3 +39,14 @@ class LateApplication:
         if application is None:
             application = await asyncio.to_thread(self.build)
         await application(scope, receive, send)
+
+
+class LateFunction:
+    """The function of a module that is loaded at the first call."""
+
+    def __init__(self, module: str, name: str) -> None:
+        self._module = module
+        self._name = name
+
+    def __call__(self, *given: Any) -> Any:  # noqa: ANN401  # whatever the function takes and returns
+        return getattr(importlib.import_module(self._module), self._name)(*given)

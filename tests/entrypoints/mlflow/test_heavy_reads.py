@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from modelyard.domains.tracking.hot.operations import CandidateInfo, CreateCandidate, LogData, MetricColumns
-from modelyard.entrypoints.mlflow import metrics
+from modelyard.entrypoints.mlflow import histories
 from modelyard.entrypoints.request import Installation
 from modelyard.platform.clock import now_ms
 from modelyard.platform.crews import Crew
@@ -55,7 +55,7 @@ def test_a_long_history_is_answered_whole(live: LiveServer, world: World, run_id
 def test_a_longer_one_goes_on_with_a_token(
     live: LiveServer, world: World, run_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(metrics, "MOST_POINTS", 70_000)
+    monkeypatch.setattr(histories, "MOST_POINTS", 70_000)
     body = history(live, world, run_id=run_id, metric_key="loss").json()
     assert len(body["metrics"]) == 70_000
     rest = history(live, world, run_id=run_id, metric_key="loss", page_token=body["next_page_token"]).json()

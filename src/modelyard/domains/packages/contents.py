@@ -1,5 +1,6 @@
 """What packages hold. Steps of use cases here and in the domains above, which have asked for the ability before."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -115,6 +116,7 @@ _SHADOWS = (
 )
 
 
+@functools.cache
 def _upserts(dialect: str) -> tuple[Executable, Executable]:
     """Statements that put a blob and a file, whether or not they are there."""
     blob, file = insert_for(dialect, _blobs), insert_for(dialect, _files)
@@ -126,9 +128,6 @@ def _upserts(dialect: str) -> tuple[Executable, Executable]:
             set_={"sha256": file.excluded.sha256, "created_at": file.excluded.created_at},
         ).returning(_files.c.id),
     )
-
-
-_UPSERTS = {dialect: _upserts(dialect) for dialect in ("sqlite", "postgresql")}
 
 
 def find_package(session: Session, project_id: int, name: PackageName) -> Package | None:
@@ -187,7 +186,7 @@ def put_file(session: Session, package: Package, path: str, blob: StoredBlob) ->
         raise Conflict("The package was deleted while something was put into it. Try again.")
     if found is None:
         _refuse_shadows(session, package, path)
-    put_blob, put_row = _UPSERTS[session.get_bind().dialect.name]
+    put_blob, put_row = _upserts(session.get_bind().dialect.name)
     blob_row = {"name": blob.name, "created_at": moment, **vars(digests)}
     blob_name = session.execute(put_blob, blob_row).scalar_one()
     row = {"package_id": package.id, "project_id": package.project_id, "path": path}

@@ -11,11 +11,11 @@ from modelyard.domains.tracking.hot.points import (
     in_order,
     joined,
     pack_chunk,
-    pack_segment,
     points_of_key,
     unpack_chunk,
     unpack_segments,
 )
+from modelyard.domains.tracking.hot.segments import pack_segment
 
 INTEGERS = st.integers(-(2**63), 2**63 - 1)
 POINT = st.tuples(INTEGERS, INTEGERS, st.floats(allow_nan=True, allow_infinity=True))

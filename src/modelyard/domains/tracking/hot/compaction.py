@@ -14,7 +14,6 @@ from sqlalchemy.orm import Session
 
 from modelyard.domains.tracking.hot.points import (
     CHUNK_POINTS,
-    POINT_BYTES,
     Points,
     in_order,
     joined,
@@ -22,6 +21,7 @@ from modelyard.domains.tracking.hot.points import (
     unpack_chunk,
     unpack_segments,
 )
+from modelyard.domains.tracking.hot.segments import POINT_BYTES
 from modelyard.domains.tracking.tables import Candidate, MetricChunk, MetricSegment
 from modelyard.platform.database import execute_counting
 from modelyard.platform.errors import Conflict

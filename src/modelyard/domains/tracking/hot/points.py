@@ -1,12 +1,10 @@
-"""Points of metrics in packed columns: how a segment is written, and chunks once they are folded.
+"""Points of metrics as NumPy's columns: out of segments, and in and out of chunks, to which segments are folded.
 
-A segment is little-endian columns one after the other: key ids (uint32), steps (int64), timestamps (int64,
-milliseconds), values (float64); 28 bytes a point. A chunk has one key: steps and timestamps as differences, values as
-they are, each column with its bytes sorted by significance (the same byte of all numbers side by side), and zstd.
+A chunk has one key: steps and timestamps as differences, values as they are, each column with its bytes sorted by
+significance (the same byte of all numbers side by side), and zstd.
 """
 
 import itertools
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,10 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import zstandard
 
+from modelyard.domains.tracking.hot.segments import POINT_BYTES
+
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-POINT_BYTES = 28
 CHUNK_POINTS = 8192
 COLUMN_BYTES = 8
 COMPRESSION_LEVEL = 3
@@ -34,14 +33,6 @@ class Points:
 
     def __len__(self) -> int:
         return len(self.steps)
-
-
-def pack_segment(
-    key_ids: Sequence[int], steps: Sequence[int], timestamps_ms: Sequence[int], values: Sequence[float]
-) -> bytes:
-    """The columns as a segment."""
-    count = len(key_ids)
-    return struct.pack(f"<{count}I{count}q{count}q{count}d", *key_ids, *steps, *timestamps_ms, *values)
 
 
 def unpack_segments(payloads: Sequence[bytes]) -> tuple[npt.NDArray[np.uint32], Points]:

@@ -17,8 +17,8 @@ from modelyard.domains.tracking.hot.operations import (
     Status,
     UpdateCandidate,
 )
-from modelyard.domains.tracking.hot.points import pack_segment
 from modelyard.domains.tracking.hot.repeats import made_before, note_made
+from modelyard.domains.tracking.hot.segments import pack_segment
 from modelyard.platform.errors import Invalid, ModelyardError, NotFound
 from modelyard.platform.raw import Bulk, RawTransaction, Row, in_pieces, marks
 
