@@ -60,7 +60,7 @@ def gateway_bucket(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> str:
     for name, value in gateway.credentials(OWNER).items():
         monkeypatch.setenv(name, value)
     name = f"bucket-{hex_id()}"
-    boto3.client("s3").create_bucket(Bucket=name)
+    gateway.client(OWNER).create_bucket(Bucket=name)
     return name
 
 

@@ -12,7 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
+
+from boto3.session import Session
 
 from tests.conftest import free_port
 
@@ -65,6 +68,13 @@ class Gateway:
             "AWS_REGION": "us-east-1",
             "AWS_ENDPOINT_URL": self.url,
         }
+
+    def client(self, user: str) -> Any:  # noqa: ANN401  # boto3 has no types
+        """Another client of S3 as `user`; of a session of its own: boto3's keeps the first credentials it saw."""
+        known = self.credentials(user)
+        return Session(known["AWS_ACCESS_KEY_ID"], known["AWS_SECRET_ACCESS_KEY"]).client(
+            "s3", endpoint_url=self.url, region_name=known["AWS_REGION"]
+        )
 
 
 class _Processes:

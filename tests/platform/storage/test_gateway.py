@@ -5,13 +5,12 @@ import re
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
 from modelyard.platform.errors import Busy
 from modelyard.platform.storage.objects import open_objects
 from tests.blob_stores import stored
-from tests.gateway import OTHER, Gateway
+from tests.gateway import OTHER, OWNER, Gateway
 
 pytestmark = pytest.mark.full
 GUIDE = Path(__file__).parents[3] / "docs" / "how-to" / "use-postgresql-and-an-object-store.md"
@@ -29,7 +28,7 @@ def said(key: str, bucket: str) -> dict[str, Any]:
 def test_the_policy_of_the_guide_is_enough_and_needed(
     gateway: Gateway, gateway_bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    owner = boto3.client("s3")
+    owner = gateway.client(OWNER)
     for name, value in gateway.credentials(OTHER).items():
         monkeypatch.setenv(name, value)
     blobs = open_objects(f"s3://{gateway_bucket}/modelyard")
@@ -54,8 +53,8 @@ def test_the_policy_of_the_guide_is_enough_and_needed(
         stored(open_objects(f"s3://{gateway_bucket}/elsewhere"), b"x")
 
 
-def test_the_rule_of_the_guide_is_understood(gateway_bucket: str) -> None:
-    owner, rule = boto3.client("s3"), said("Rules", gateway_bucket)
+def test_the_rule_of_the_guide_is_understood(gateway: Gateway, gateway_bucket: str) -> None:
+    owner, rule = gateway.client(OWNER), said("Rules", gateway_bucket)
     owner.put_bucket_lifecycle_configuration(Bucket=gateway_bucket, LifecycleConfiguration=rule)
     kept = owner.get_bucket_lifecycle_configuration(Bucket=gateway_bucket)["Rules"][0]
     assert kept["AbortIncompleteMultipartUpload"] == rule["Rules"][0]["AbortIncompleteMultipartUpload"]
