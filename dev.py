@@ -24,7 +24,7 @@ from tools.assets.build import is_current
 from tools.environments import DEVELOPMENT, MLFLOW_2, ROOT, RUN, Environment, EnvironmentFault
 
 # The full tier waits for servers most of the time. A file stays with one process, which has its browser and databases.
-SIDE_BY_SIDE = ("--numprocesses=3", "--dist=loadfile", "--durations=30")
+SIDE_BY_SIDE = ("--numprocesses=3", "--dist=loadfile", "--no-loadscope-reorder", "--durations=30")
 _TYPED = ("src", "tests", "tools", "benchmarks", "dev.py", "hatch_build.py")
 
 

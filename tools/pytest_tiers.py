@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 
@@ -25,13 +26,24 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Take what is marked `full` out of the quick tier."""
+    """Take what is marked `full` out of the quick tier; in the full one begin with the files that may take longest."""
     if is_full_tier():
+        _put_longest_first(items)
         return
     left_out = [item for item in items if item.get_closest_marker("full")]
     items[:] = [item for item in items if not item.get_closest_marker("full")]
     config.stash[_LEFT_OUT] = [item.nodeid for item in left_out]
     config.hook.pytest_deselected(items=left_out)
+
+
+def _put_longest_first(items: list[pytest.Item]) -> None:
+    """So that no process is left with them when the others have ended. A long test is one with a time limit."""
+    limits: Counter[Path] = Counter()
+    for item in items:
+        marker = item.get_closest_marker("timeout")
+        if marker is not None:
+            limits[item.path] = max(limits[item.path], int(marker.args[0]))
+    items.sort(key=lambda item: -limits[item.path])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

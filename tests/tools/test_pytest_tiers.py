@@ -65,3 +65,12 @@ def test_the_full_tier_fails_a_module_that_skips_itself(
 def test_a_tier_that_does_not_exist_is_refused(tiered: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     result = run(tiered, monkeypatch, "fast")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
+
+
+def test_the_full_tier_begins_with_the_files_that_may_take_longest(
+    tiered: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiered.makepyfile(test_x="import pytest\n\n@pytest.mark.timeout(900)\ndef test_long():\n    pass\n")
+    result = run(tiered, monkeypatch, "full")
+    result.stdout.fnmatch_lines_random(["test_x.py*", "test_parts.py*"])
+    assert result.stdout.str().index("test_x.py") < result.stdout.str().index("test_parts.py")
