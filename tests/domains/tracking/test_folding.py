@@ -110,6 +110,43 @@ def test_of_two_that_fold_the_same_one_is_refused(installation: Installation, cr
     assert steps_of(installation, place) == list(range(20))
 
 
+def test_as_many_others_in_their_place_are_not_taken_for_them(
+    installation: Installation, create: Create, log: Log
+) -> None:
+    place = create()
+    for first in range(0, 30, 10):
+        log(place, first, first + 10)
+    with installation.database.read() as session:
+        fold = prepare_fold(session, place.candidate_id)
+    assert fold is not None
+    with installation.database.write() as session:
+        session.execute(
+            update(MetricSegment).where(MetricSegment.id == fold.segment_ids[1]).values(id=MetricSegment.id + 1)
+        )
+    with pytest.raises(Conflict), installation.database.write() as session:
+        write_fold(session, fold)
+    assert steps_of(installation, place) == list(range(30))
+
+
+def test_points_with_one_timestamp_are_not_folded_again_and_again(
+    installation: Installation, create: Create, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compaction, "CHUNK_POINTS", 100)
+    place = create()
+    chunks = []
+    for first in range(0, 2000, 500):
+        steps = list(range(first, first + 500))
+        columns = MetricColumns(["loss"] * 500, steps, [0] * 500, [1.0] * 500)
+        installation.lane.submit_and_wait(LogData(place, 1, metrics=columns))
+        with installation.database.read() as session:
+            fold = prepare_fold(session, place.candidate_id)
+        assert fold is not None
+        chunks.append(len(fold.chunks))
+        with installation.database.write() as session:
+            assert write_fold(session, fold)
+    assert chunks == [5, 5, 5, 5]
+
+
 def test_a_candidate_that_vanishes_meanwhile_is_no_trouble(
     installation: Installation, create: Create, log: Log
 ) -> None:

@@ -110,3 +110,5 @@ class Folder:
                 self.fold_all()
             except ModelyardError as error:
                 log.warning("Folding metrics waits: %s", error.message)
+            except Exception:  # edge: folding goes on for as long as the server
+                log.exception("Folding metrics failed; it begins again.")

@@ -23,7 +23,6 @@ from modelyard.domains.tracking.hot.points import (
 )
 from modelyard.domains.tracking.hot.segments import POINT_BYTES
 from modelyard.domains.tracking.tables import Candidate, MetricChunk, MetricSegment
-from modelyard.platform.database import execute_counting
 from modelyard.platform.errors import Conflict
 from modelyard.platform.raw import Value, read_rows
 
@@ -80,7 +79,7 @@ def write_fold(session: Session, fold: Fold) -> bool:
     folded = delete(MetricSegment).where(
         MetricSegment.candidate_id == candidate_id, MetricSegment.id >= first, MetricSegment.id <= last
     )
-    if execute_counting(session, folded) != len(fold.segment_ids):
+    if set(session.scalars(folded.returning(MetricSegment.id))) != set(fold.segment_ids):
         raise Conflict("Somebody else has folded this candidate's metrics meanwhile, or written between them.")
     connection = session.connection()
     for key_id, first in fold.replaced:
@@ -131,18 +130,24 @@ def _by_key(payloads: list[bytes]) -> dict[int, Points]:
 
 def _merged(session: Session, candidate_id: int, key_id: int, fresh: Points) -> tuple[int, Points]:
     """The first chunk of a series that changes, and all its points from there on with the fresh ones among them."""
-    earliest = int(fresh.timestamps_ms.min())
+    earliest = _first_moment(fresh)
     reached: list[Points] = []
     below = None
     while chunks := _last_chunks(session, candidate_id, key_id, below):
         for seq, count, payload in chunks:
             old = unpack_chunk(payload, count)
             # A full chunk that ends before the fresh points begin stays as it is, and so do all before it.
-            if count >= CHUNK_POINTS and int(old.timestamps_ms[-1]) < earliest:
+            if count >= CHUNK_POINTS and (int(old.timestamps_ms[-1]), int(old.steps[-1])) < earliest:
                 return seq + 1, in_order(joined([*reversed(reached), fresh]))
             reached.append(old)
         below = chunks[-1][0]
     return 0, in_order(joined([*reversed(reached), fresh]))
+
+
+def _first_moment(points: Points) -> tuple[int, int]:
+    """The least timestamp, and the least step at it: many loops log all their points with one timestamp."""
+    timestamp_ms = points.timestamps_ms.min()
+    return int(timestamp_ms), int(points.steps[points.timestamps_ms == timestamp_ms].min())
 
 
 def _last_chunks(session: Session, candidate_id: int, key_id: int, below: int | None) -> list[tuple[int, int, bytes]]:
