@@ -71,7 +71,7 @@ def occupied(crew: Crew) -> Iterator[None]:
     """Everybody is at work and the queue is full."""
     gate = threading.Event()
     for _ in range(crew.threads + crew.most_waiting):
-        crew.submit(gate.wait)
+        crew.go_on(gate.wait)
     try:
         yield
     finally:

@@ -134,9 +134,11 @@ def test_passwords_wait_for_passwords_only(browse: Browse, ada: str) -> None:
     sign_in(browser, ada)
     crew, gate = browser.installation.passwords, threading.Event()
     for _ in range(crew.threads + crew.most_waiting):
-        crew.submit(gate.wait)
-    refused = sign_in(browser, ada)
-    gate.set()
+        crew.go_on(gate.wait)
+    try:
+        refused = sign_in(browser, ada)
+    finally:
+        gate.set()
     assert refused.status == 429
     assert int(refused.answer.headers["retry-after"]) >= 1
     assert browser.get("/").status == 200
