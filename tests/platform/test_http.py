@@ -16,6 +16,7 @@ from modelyard.platform.http import Call, Direct, HttpServer, Receive, Scope, Se
 from tests.conftest import free_port
 
 TEXT = [(b"content-type", b"text/plain")]
+LARGE_BYTES = 1_000_000
 
 
 class Stage:
@@ -24,6 +25,7 @@ class Stage:
     def __init__(self) -> None:
         self.port = free_port()
         self.go_on = threading.Event()
+        self.has_streamed = threading.Event()
         self.seen: list[tuple[str, int]] = []
         self.connections: list[http.client.HTTPConnection] = []
         config = Config(
@@ -47,6 +49,13 @@ class Stage:
             return Direct(
                 lambda call: call.reply(200, call.body, TEXT), 100, lambda call: call.reply(413, b"", TEXT), "direct"
             )
+        if path == b"/large":
+            return Direct(
+                lambda call: call.reply(200, bytes(LARGE_BYTES), TEXT),
+                100,
+                lambda call: call.reply(413, b"", TEXT),
+                "large",
+            )
         if path == b"/waits":
             return Direct(self._wait, 100, self._wait, "waits")
         return None
@@ -60,11 +69,21 @@ class Stage:
 
         threading.Thread(target=answer, daemon=True).start()
 
-    async def application(self, _scope: Scope, receive: Receive, send: Send) -> None:
+    async def application(self, scope: Scope, receive: Receive, send: Send) -> None:
         while (await receive()).get("more_body"):
             pass
+        if scope["path"] == "/stream":
+            await self._stream(send)
+            return
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]})
         await send({"type": "http.response.body", "body": b"asgi"})
+
+    async def _stream(self, send: Send) -> None:
+        length = str(20 * LARGE_BYTES).encode()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", length)]})
+        for piece in range(20):
+            await send({"type": "http.response.body", "body": bytes(LARGE_BYTES), "more_body": piece < 19})
+        self.has_streamed.set()
 
     def connect(self) -> http.client.HTTPConnection:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
@@ -203,6 +222,77 @@ def test_a_body_that_comes_steadily_is_not_cut(stage: Stage) -> None:
             client.sendall(b"x" * 1000)
             time.sleep(0.15)
         assert client.recv(1000).startswith(b"HTTP/1.1 200")
+
+
+@contextlib.contextmanager
+def narrow_client(stage: Stage) -> Iterator[socket.socket]:
+    """A client whose kernel takes next to nothing that it does not read."""
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.settimeout(10)
+        client.connect(("127.0.0.1", stage.port))
+        yield client
+
+
+def asking_for(path: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+
+
+def read_to_end(client: socket.socket) -> int:
+    """How many bytes come until the connection ends."""
+    size_bytes = 0
+    with contextlib.suppress(ConnectionResetError):
+        while piece := client.recv(1 << 20):
+            size_bytes += len(piece)
+    return size_bytes
+
+
+def test_pipelined_requests_wait_until_their_client_takes_the_answers(stage: Stage) -> None:
+    with narrow_client(stage) as client:
+        client.sendall(
+            asking_for("/large") * 30 + asking_for("/asgi") + b"GET /direct HTTP/1.1\r\nConnection: close\r\n\r\n"
+        )
+        time.sleep(0.5)
+        answered = len(stage.seen)
+        # As many as the kernel's buffer has room for.
+        assert 1 <= answered < 15
+        assert read_to_end(client) > 30 * LARGE_BYTES
+    assert stage.seen == [("large", 200)] * 30 + [("direct", 200)]
+
+
+def test_a_thousand_pipelined_requests_are_answered_in_their_order(stage: Stage) -> None:
+    with socket.create_connection(("127.0.0.1", stage.port), timeout=10) as client:
+        client.sendall(asking_for("/waits") + asking_for("/direct") * 1000 + asking_for("/asgi"))
+        stage.go_on.set()
+        answers = b""
+        while not answers.endswith(b"asgi"):
+            answers += client.recv(1 << 20)
+    assert answers.count(b"HTTP/1.1 200") == 1002
+    assert stage.seen == [("waits", 200)] + [("direct", 200)] * 1000
+
+
+@pytest.mark.parametrize("path", ["/large", "/stream"])
+def test_a_client_that_takes_nothing_is_cut(stage: Stage, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    monkeypatch.setattr(our_http, "TAKING_SECONDS", 0.5)
+    with narrow_client(stage) as client:
+        client.sendall(asking_for(path) * 20)
+        wait_for(lambda: bool(stage.server.server_state.connections))
+        wait_for(lambda: not stage.server.server_state.connections)
+        assert read_to_end(client) < 20 * LARGE_BYTES
+    # The application is not held by it either.
+    assert path == "/large" or stage.has_streamed.wait(5)
+
+
+def test_a_client_that_takes_its_answer_steadily_is_not_cut(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(our_http, "TAKING_SECONDS", 0.5)
+    with narrow_client(stage) as client:
+        client.sendall(asking_for("/stream"))
+        for _ in range(28):
+            # Too little for the kernel to ask the server for more.
+            assert client.recv(4096)
+            time.sleep(0.1)
+        assert stage.server.server_state.connections
+        assert not stage.has_streamed.is_set()
 
 
 def test_a_turn_of_the_event_loop_can_only_be_asked_for_on_it() -> None:

@@ -6,10 +6,13 @@ same routes work under any ASGI server through `as_asgi`; under ours they skip s
 
 import asyncio
 import contextlib
+import fcntl
 import http
 import logging
 import os
 import socket
+import struct
+import termios
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from dataclasses import dataclass
@@ -34,6 +37,8 @@ Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 HEADER_SECONDS = 10.0
 BODY_GRACE_SECONDS = 10.0
 LEAST_BODY_BYTES_PER_SECOND = 1024
+# A client that takes nothing of its answer for so long, while more waits for it, is cut.
+TAKING_SECONDS = 60.0
 MOST_CONNECTIONS = 2000
 KEEP_ALIVE_SECONDS = 75
 # When the server stops, connections may bring one more request for so long; its answer ends them.
@@ -215,7 +220,7 @@ class _NoEvent:
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with direct routes, and deadlines for headers and bodies, which uvicorn has not."""
+    """uvicorn's protocol with direct routes, and deadlines for headers, bodies and answers, which uvicorn has not."""
 
     match: Match = staticmethod(lambda _method, _path: None)
     admits: Admits = staticmethod(any_host)
@@ -235,6 +240,26 @@ class HttpProtocol(HttpToolsProtocol):
         self._is_idle = True
         self._lines: tuple[object, tuple[bytes, ...]] = (None, ())
         self._is_last_request = False
+        # Whether the next request waits until the client has taken the answers before it.
+        self._is_held = False
+        self._asgi_cycle: RequestResponseCycle | None = None
+        self._untaken_bytes: int | None = None
+        self._taking_deadline = 0.0
+
+    def end_if_overdue(self, moment: float) -> None:
+        """End the connection if its client is late with what it sends, or takes nothing of what it is sent."""
+        if self.flow.write_paused or self.transport.is_closing():
+            untaken_bytes = _untaken_bytes(self.transport)
+            if self._untaken_bytes is None or untaken_bytes < self._untaken_bytes:
+                self._untaken_bytes = untaken_bytes
+                self._taking_deadline = moment + TAKING_SECONDS
+            elif self._taking_deadline < moment:
+                self.transport.abort()
+            return
+        self._untaken_bytes = None
+        if self.deadline is not None and self.deadline < moment:
+            self.deadline = None
+            self.transport.close()
 
     def end_after_next_answer(self) -> None:
         """The server stops: answer what is under way, or one request more, and close."""
@@ -259,6 +284,14 @@ class HttpProtocol(HttpToolsProtocol):
             self.transport.close()
             return
         self.deadline = self.loop.time() + HEADER_SECONDS
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        # uvicorn tells the newest request only, which may be waiting behind the one that is being answered.
+        answered = self._asgi_cycle
+        if answered is not None and not answered.response_complete:
+            answered.disconnected = True
+            answered.message_event.set()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         if self._is_idle:
@@ -291,12 +324,13 @@ class HttpProtocol(HttpToolsProtocol):
         keep_alive = self.parser.should_keep_alive() and not self._is_last_request
         cycle = _DirectCycle(self, direct, call, keep_alive=keep_alive)
         self.cycle = cast("RequestResponseCycle", cycle)
-        if earlier is None or earlier.response_complete:
+        if earlier is None or (earlier.response_complete and not self.flow.write_paused):
             cycle.flow_started = True
             if direct is WRONG_HOST:
                 cycle.keep_alive = False
                 direct.handle(call)
         else:
+            self._is_held = self._is_held or earlier.response_complete
             self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, self.app))
 
@@ -322,24 +356,51 @@ class HttpProtocol(HttpToolsProtocol):
             super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """As uvicorn's, without its timer for idle connections."""
+        """As uvicorn's, without its timer for idle connections, and no further than the client takes its answers."""
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
+        if self.flow.write_paused:
+            self._is_held = True
+            self.flow.pause_reading()
+        else:
+            self._go_on()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._untaken_bytes = None
+        if self.deadline is not None:
+            # It could not send, or was not looked at, while its answer waited.
+            self.deadline = self.loop.time() + BODY_GRACE_SECONDS
+        if self._is_held:
+            self._is_held = False
+            if not self.transport.is_closing():
+                self._go_on()
+
+    def _go_on(self) -> None:
+        """Turn to the next request, which is here already or is waited for."""
         self.flow.resume_reading()
         if self.pipeline:
-            cycle, app = self.pipeline.pop()
-            self._start_asgi_task(cycle, app)
+            # In a turn of its own: many requests that are answered at once would call each other without end.
+            self.loop.call_soon(self._start_asgi_task, *self.pipeline.pop())
         else:
             self._is_idle = True
             self.deadline = self.loop.time() + self.timeout_keep_alive
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401  # uvicorn's signature
+        if self.transport.is_closing():
+            return
+        if self.flow.write_paused:
+            self._is_held = True
+            self.flow.pause_reading()
+            self.pipeline.append((cycle, app))
+            return
         turn: object = cycle
         if isinstance(turn, _DirectCycle):
             turn.flow_started = True
             turn.advance()
         else:
+            self._asgi_cycle = cycle
             super()._start_asgi_task(cycle, app)
 
     def _begin_scope(self) -> None:
@@ -357,6 +418,18 @@ class HttpProtocol(HttpToolsProtocol):
         }
         # uvicorn fills in the rest when the headers are complete.
         self.scope = cast("HTTPScope", scope)
+
+
+def _untaken_bytes(transport: asyncio.Transport) -> int:
+    """How much of what was written the client has not taken, with what the kernel keeps for it.
+
+    The kernel keeps megabytes, and takes more only when a third of them are gone: at 10 KiB a second, after minutes.
+    """
+    size_bytes = transport.get_write_buffer_size()
+    with contextlib.suppress(OSError, AttributeError):  # not every system tells, and a socket may just have ended
+        told = fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
+        size_bytes += struct.unpack("i", told)[0]
+    return size_bytes
 
 
 def _nowhere(_status: int, _body: bytes, _headers: Headers) -> None:
@@ -377,19 +450,14 @@ def event_loop_turn() -> Callable[..., object]:
 
 
 async def end_slow_clients(connections: Iterable[object]) -> None:
-    """Close, once a second and for ever, connections whose headers or body are overdue."""
+    """End, once a second and for ever, connections whose headers, body or taking of answers is overdue."""
     loop = asyncio.get_running_loop()
     while True:
         await asyncio.sleep(1)
         moment = loop.time()
         for connection in list(connections):
-            if (
-                isinstance(connection, HttpProtocol)
-                and connection.deadline is not None
-                and connection.deadline < moment
-            ):
-                connection.deadline = None
-                connection.transport.close()
+            if isinstance(connection, HttpProtocol):
+                connection.end_if_overdue(moment)
 
 
 class HttpServer(Server):
