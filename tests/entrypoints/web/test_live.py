@@ -3,6 +3,7 @@
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
+from types import FunctionType
 
 import httpx
 import msgspec
@@ -12,6 +13,7 @@ from modelyard.domains.tracking.hot.operations import LogData, MetricColumns, St
 from modelyard.domains.tracking.news import news_of_experiment, version_of_experiment
 from modelyard.entrypoints.web.following import MOST_STREAMS
 from modelyard.platform.clock import now_ms
+from modelyard.platform.errors import Busy
 from tests.conftest import LiveServer, World
 from tests.entrypoints.web.browser import Browser
 from tests.entrypoints.web.conftest import Browse, Log
@@ -97,14 +99,32 @@ def test_fifty_open_pages_ask_the_database_once_a_second(
         assert answer.status_code == 200
 
 
+@pytest.mark.parametrize("function", [version_of_experiment, news_of_experiment])
+def test_a_busy_moment_does_not_end_a_stream(
+    developer: Browser, experiment: str, log: Log, monkeypatch: pytest.MonkeyPatch, function: FunctionType
+) -> None:
+    log("before")
+    path = f"{experiment}/live?since={version_of(developer, experiment)}"
+    with developer.client.stream("GET", path, timeout=10) as answer:
+        looks = Calls(function)
+        looks.busy_times = 2
+        monkeypatch.setattr(f"modelyard.entrypoints.web.live.{function.__name__}", looks)
+        log("after", is_finished=False)
+        assert next(events(answer))[2]["created"] == 1
+        assert looks.number > looks.busy_times
+
+
 class Calls:
     """A function that counts how often it is called; `enough` is three times."""
 
     def __init__(self, function: Callable[..., object]) -> None:
         self.number, self.enough, self._function = 0, threading.Event(), function
+        self.busy_times = 0
 
     def __call__(self, *arguments: object) -> object:
         self.number += 1
         if self.number >= 3:
             self.enough.set()
+        if self.number <= self.busy_times:
+            raise Busy("The server has too much to do. Try again.")
         return self._function(*arguments)

@@ -102,7 +102,9 @@ class Following:
         loop = asyncio.get_running_loop()
         try:
             while not installation.is_stopping:
-                topic.become(await loop.run_in_executor(installation.pool, find_version))
+                # Many writers, say, keep this look from its turn; the next one comes soon.
+                with contextlib.suppress(Busy):
+                    topic.become(await loop.run_in_executor(installation.pool, find_version))
                 await asyncio.sleep(EVERY_S)
         except (ModelyardError, RuntimeError):
             pass  # it is gone, or the server is stopping: whoever follows it asks again and learns which

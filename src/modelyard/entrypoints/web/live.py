@@ -25,12 +25,12 @@ from modelyard.domains.tracking.numbered import read_numbered_candidate
 from modelyard.entrypoints.request import Installation, needs
 from modelyard.entrypoints.web.candidate_pages import ALIVE, HEADING
 from modelyard.entrypoints.web.candidates import ROUTE
-from modelyard.entrypoints.web.following import Following
+from modelyard.entrypoints.web.following import EVERY_S, Following
 from modelyard.entrypoints.web.navigation import EXPERIMENTS, PROJECT_ROUTE
 from modelyard.entrypoints.web.routing import Pages
 from modelyard.entrypoints.web.security import data_headers
 from modelyard.entrypoints.web.visit import Visit
-from modelyard.platform.errors import Invalid, ModelyardError
+from modelyard.platform.errors import Busy, Invalid, ModelyardError
 
 LASTS_S = 60
 BEAT_S = 15
@@ -169,6 +169,10 @@ async def _events(
             visit.forget()
             try:
                 seen = await loop.run_in_executor(visit.installation.pool, look, seen.version)
+            except Busy:
+                await asyncio.sleep(EVERY_S)
+                turn -= 1  # what has changed is still to be told
+                continue
             except (ModelyardError, RuntimeError):
                 return  # the right to look has gone, or the server is stopping; a new request will say which
             if seen.body:

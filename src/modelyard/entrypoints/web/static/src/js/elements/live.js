@@ -9,6 +9,9 @@ import { announce, icon, make } from "modelyard/dom.js";
 import { refreshRegion } from "modelyard/requests.js";
 
 const EVERY_MS = 1000;
+// A stream that was refused, say because the server is busy, is asked for again: after so long, and then twice as long.
+const FIRST_RETRY_MS = 2_000;
+const LAST_RETRY_MS = 60_000;
 
 class Live extends HTMLElement {
   /** @type {EventSource | null} */
@@ -16,6 +19,9 @@ class Live extends HTMLElement {
   #created = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
+  #retryMs = FIRST_RETRY_MS;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #retry;
 
   connectedCallback() {
     document.addEventListener("visibilitychange", this.#follow);
@@ -43,16 +49,28 @@ class Live extends HTMLElement {
     const since = this.#region?.dataset.version;
     if (since) url.searchParams.set("since", since);
     this.#stream = new EventSource(url);
-    this.#stream.addEventListener("open", () => this.#showState("open"));
+    this.#stream.addEventListener("open", () => {
+      this.#retryMs = FIRST_RETRY_MS;
+      this.#showState("open");
+    });
     this.#stream.addEventListener("error", () => {
       // The browser comes back by itself, except when the server has refused.
-      this.#showState(this.#stream?.readyState === EventSource.CLOSED ? "closed" : "waiting");
+      if (this.#stream?.readyState === EventSource.CLOSED) this.#reopenLater();
+      else this.#showState("waiting");
     });
     this.#stream.addEventListener("change", (event) => this.#note(JSON.parse(event.data)));
     this.#stream.addEventListener("end", () => this.#close());
   }
 
+  #reopenLater() {
+    this.#close();
+    // Not all at the same moment, where one server has refused many pages.
+    this.#retry = setTimeout(this.#follow, this.#retryMs * (1 + Math.random() / 2));
+    this.#retryMs = Math.min(2 * this.#retryMs, LAST_RETRY_MS);
+  }
+
   #close() {
+    clearTimeout(this.#retry);
     this.#stream?.close();
     this.#stream = null;
     this.#showState("closed");
