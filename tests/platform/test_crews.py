@@ -37,6 +37,27 @@ def test_a_crew_refuses_what_would_wait_for_too_long() -> None:
     crew.shutdown()
 
 
+def test_a_crew_refuses_what_would_wait_behind_stuck_work() -> None:
+    crew, gate, running = Crew("test", 2, most_waiting=100), threading.Event(), threading.Barrier(3)
+
+    def stick() -> bool:
+        running.wait(10)
+        return gate.wait(10)
+
+    stuck = [crew.submit(stick) for _ in range(2)]
+    running.wait(10)
+    first, second = crew._began_s
+    crew._began_s[first] -= LONGEST_WAIT_S + 1
+    behind = crew.submit(lambda: "the other thread may take it")
+    crew._began_s[second] -= LONGEST_WAIT_S + 1
+    with pytest.raises(Busy):
+        crew.submit(gate.wait)
+    gate.set()
+    assert all(future.result(10) for future in [*stuck, behind])
+    assert crew.submit(lambda: 7).result(10) == 7, "work that has ended keeps nobody away"
+    crew.shutdown()
+
+
 def test_errors_come_back_from_a_crew() -> None:
     crew = Crew("test", 1, most_waiting=1)
     with pytest.raises(ZeroDivisionError):

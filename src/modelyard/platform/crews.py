@@ -4,6 +4,7 @@ What would have to wait for too long is refused before anything is done for it; 
 """
 
 import os
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -35,6 +36,8 @@ class Crew(ThreadPoolExecutor):
         self.refused = 0
         # Written by all threads without a lock: an average may miss a piece of work.
         self._average_s = 0.0
+        # When each thread that is at work began with that, on the clock of `time.perf_counter`.
+        self._began_s: dict[int, float] = {}
 
     @property
     def waiting(self) -> int:
@@ -49,16 +52,24 @@ class Crew(ThreadPoolExecutor):
         Raises:
             Busy: too much is waiting.
         """
-        waiting = self.waiting
-        if waiting:
-            wait_s = waiting * self._average_s / self.threads
-            if waiting >= self.most_waiting or wait_s > LONGEST_WAIT_S:
-                self.refused += 1
-                raise Busy(
-                    "The server has more requests of this kind than it can answer now. Try again in a moment.",
-                    retry_after_s=round(min(max(wait_s, 1), LONGEST_WAIT_S)),
-                )
+        wait_s = self._expected_wait_s()
+        if self.waiting >= self.most_waiting or wait_s > LONGEST_WAIT_S:
+            self.refused += 1
+            raise Busy(
+                "The server has more requests of this kind than it can answer now. Try again in a moment.",
+                retry_after_s=round(min(max(wait_s, 1), LONGEST_WAIT_S)),
+            )
         return self.go_on(work, *args, **kwargs)
+
+    def _expected_wait_s(self) -> float:
+        """How long new work would wait: what has run for some time is expected to run for as long again."""
+        now = time.perf_counter()
+        ages_s = [now - began_s for began_s in list(self._began_s.values())]
+        able = self.threads - sum(age_s > LONGEST_WAIT_S for age_s in ages_s)
+        if able <= 0:
+            return min(ages_s)
+        first_free_s = min(ages_s) if len(ages_s) >= self.threads else 0.0
+        return first_free_s + self.waiting * self._average_s / able
 
     def go_on(
         self, work: Callable[Arguments, Result], /, *args: Arguments.args, **kwargs: Arguments.kwargs
@@ -66,10 +77,12 @@ class Crew(ThreadPoolExecutor):
         """The same for what was begun and must not be refused any more."""
 
         def timed() -> Result:
-            started = time.perf_counter()
+            thread = threading.get_ident()
+            began_s = self._began_s[thread] = time.perf_counter()
             try:
                 return work(*args, **kwargs)
             finally:
-                self._average_s += WEIGHT * (time.perf_counter() - started - self._average_s)
+                del self._began_s[thread]
+                self._average_s += WEIGHT * (time.perf_counter() - began_s - self._average_s)
 
         return super().submit(timed)
