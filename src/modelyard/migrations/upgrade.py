@@ -6,6 +6,7 @@ from pathlib import Path
 from sqlalchemy import Connection, MetaData, inspect, text
 
 from modelyard.platform.database import Database, Table
+from modelyard.platform.deadlines import unhurried
 from modelyard.platform.errors import Conflict
 
 HERE = Path(__file__).parent
@@ -66,9 +67,10 @@ def upgrade(database: Database) -> bool:
     """Apply what is missing, in one transaction; whether anything was."""
     if current_revision(database) == HEAD:
         return False
-    with database.pen_held(), database.engine.begin() as connection:
+    with unhurried(), database.pen_held(), database.engine.begin() as connection:
         if not database.is_sqlite:
             # Several replicas may start at once; the others wait here and then find nothing to do.
+            connection.execute(text("SET LOCAL lock_timeout = 0"))
             connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK_NUMBER})"))
         if inspect(connection).get_table_names():
             apply_revisions(connection)

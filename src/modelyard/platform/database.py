@@ -32,6 +32,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from modelyard.platform.clock import from_ms, to_ms
+from modelyard.platform.deadlines import READ_DEADLINE_S, Deadlines, is_unhurried, unhurried
 from modelyard.platform.disk import DiskReserve
 from modelyard.platform.driver_errors import trouble
 from modelyard.platform.errors import Busy, Conflict, Invalid, ModelyardError, UnknownOutcome
@@ -50,6 +51,15 @@ __all__ = [
 
 BUSY_TIMEOUT_MS = 10_000
 PEN_TIMEOUT_S = 30.0
+# On PostgreSQL, where others (a replica, somebody's console) may hold a row for as long as they like.
+LOCK_TIMEOUT_S = 5.0
+STATEMENT_TIMEOUT_S = READ_DEADLINE_S
+IDLE_IN_TRANSACTION_TIMEOUT_S = 10.0
+# A connection whose other end has vanished is noticed after idle + count * interval seconds.
+KEEPALIVES = {"keepalives": 1, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+TAKE_YOUR_TIME = (
+    "SELECT set_config('statement_timeout', '0', true), set_config('idle_in_transaction_session_timeout', '0', true)"
+)
 SQLITE_FILE = "modelyard.sqlite3"
 # Where, in its `info`, a session that only reads keeps what it has looked up; others have no such place.
 SNAPSHOT = "snapshot"
@@ -60,7 +70,7 @@ LOST_COMMIT = (
     "The database went away while this was being written, so it is not known whether it was."
     " Look before you send it again."
 )
-CONTENDED = re.compile(r"locked|busy|deadlock|could not serialize")
+CONTENDED = re.compile(r"locked|busy|deadlock|lock timeout|could not serialize")
 # In `Session.info`: this transaction leaves something for the worker to do.
 LEAVES_WORK = "leaves work"
 
@@ -124,13 +134,12 @@ class Database:
         self.generation = 0
         # Set by a commit that leaves work; a worker in the same process waits for it.
         self.has_work = threading.Event()
+        self._deadlines = Deadlines()
         if self.is_sqlite:
             self._reader = self._sqlite_engine(pool_size, writes=False)
             self._writer = self._sqlite_engine(1, writes=True)
         else:
-            self._writer = create_engine(
-                url, pool_size=pool_size, max_overflow=0, pool_timeout=PEN_TIMEOUT_S, pool_pre_ping=True
-            )
+            self._writer = _postgresql_engine(url, pool_size)
             self._reader = self._writer.execution_options(postgresql_readonly=True)
 
     @property
@@ -140,15 +149,19 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A session on one snapshot. It cannot write; what it has looked up once may be kept under `SNAPSHOT`."""
+        """A session on one snapshot. It cannot write; what it has looked up once may be kept under `SNAPSHOT`.
+
+        Raises:
+            Invalid: it reads for longer than READ_DEADLINE_S, and is not `unhurried`.
+        """
         info = {**self._info, SNAPSHOT: {}}
         with translated(), Session(self._reader, expire_on_commit=False, info=info) as session:
             yield session
 
     @contextmanager
     def snapshot(self) -> Iterator[Session]:
-        """A reading session all of whose queries see one moment, on PostgreSQL, too."""
-        with self.read() as session:
+        """A reading session all of whose queries see one moment, on PostgreSQL, too. It may take its time."""
+        with unhurried(), self.read() as session:
             if not self.is_sqlite:
                 session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             yield session
@@ -267,8 +280,48 @@ class Database:
         def begin(connection: Connection) -> None:
             # The driver would begin at the first write; a writer must hold the lock from its first read.
             connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+            if not writes:
+                driver = connection.connection.driver_connection
+                assert isinstance(driver, sqlite3.Connection)  # noqa: S101  # the driver of this engine
+                self._deadlines.begin(driver)
+
+        @event.listens_for(engine, "checkin")
+        def check_in(connection: sqlite3.Connection | None, _record: object) -> None:
+            if connection is not None:
+                self._deadlines.end(connection)
 
         return engine
+
+
+def _postgresql_engine(url: URL, pool_size: int) -> Engine:
+    engine = create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=PEN_TIMEOUT_S,
+        pool_pre_ping=True,
+        connect_args=postgresql_arguments(url),
+    )
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        if is_unhurried():
+            connection.exec_driver_sql(TAKE_YOUR_TIME)
+
+    return engine
+
+
+def postgresql_arguments(url: URL) -> dict[str, str | int]:
+    """What each connection to PostgreSQL is opened with: how long it waits. What the address says counts more."""
+    timeouts_s = {
+        "lock_timeout": LOCK_TIMEOUT_S,
+        "statement_timeout": STATEMENT_TIMEOUT_S,
+        "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_TIMEOUT_S,
+    }
+    options = [f"-c {name}={round(seconds * 1000)}" for name, seconds in timeouts_s.items()]
+    given = url.query.get("options", "")
+    options += [given] if isinstance(given, str) else given
+    return {"options": " ".join(options), **{name: n for name, n in KEEPALIVES.items() if name not in url.query}}
 
 
 def execute_counting(session: Session, statement: UpdateBase) -> int:

@@ -5,7 +5,16 @@ import re
 from modelyard.platform.errors import Busy, Invalid, ModelyardError, Unavailable
 
 FULL = re.compile(r"disk is full|no space left|disk full")
-UNKEEPABLE_TEXT = re.compile(r"nul \(0x00\)|invalid byte sequence")
+THE_REQUESTS_FAULTS = (
+    (
+        re.compile(r"^interrupted|statement timeout"),
+        "This takes the database too long, so it was stopped; nothing was changed. Narrow it, and ask again.",
+    ),
+    (
+        re.compile(r"nul \(0x00\)|invalid byte sequence"),
+        "A text contains a character that cannot be kept, such as NUL.",
+    ),
+)
 UNKEEPABLE_NUMBER = re.compile(r"too large to convert|out of range|overflow")
 
 
@@ -18,8 +27,9 @@ def trouble(error: BaseException | None, *, is_away: bool, is_contended: bool = 
     text = str(error).lower()
     if FULL.search(text):
         return Busy("The server's disk is full; nothing was changed. Ask its operator to make room.", retry_after_s=10)
-    if UNKEEPABLE_TEXT.search(text):
-        return Invalid("A text contains a character that cannot be kept, such as NUL.")
+    for pattern, sentence in THE_REQUESTS_FAULTS:
+        if pattern.search(text):
+            return Invalid(sentence)
     if is_contended:
         return Busy("Others are changing the same things. Try again in a moment.")
     if is_away:

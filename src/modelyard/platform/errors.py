@@ -55,6 +55,10 @@ class Busy(ModelyardError):
         self.retry_after_s = retry_after_s
 
 
+class Contended(Busy):
+    """Others hold something that this would change, and did not let it go in time."""
+
+
 class Unavailable(ModelyardError):
     """A part that is needed is away, and it is not known whether the work was done."""
 

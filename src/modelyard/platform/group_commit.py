@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from typing import Generic, TypeVar
 
 from modelyard.platform.database import Database
-from modelyard.platform.errors import Busy, Conflict, ModelyardError, Unavailable, UnknownOutcome
+from modelyard.platform.errors import Busy, Conflict, Contended, ModelyardError, Unavailable, UnknownOutcome
 from modelyard.platform.meters import CommitMeter
 from modelyard.platform.raw import RawTransaction, RawWriter, open_writer
 
@@ -181,8 +181,9 @@ class GroupCommit(Generic[Operation]):
         """One transaction for all, or after a failure one for each."""
         try:
             return self._write_once(operations)
-        except Conflict:
-            # Another process was quicker; what it committed is seen by the next try, one operation at a time.
+        except (Conflict, Contended):
+            # Another process holds what some of them change; the others need not wait for it. Or another was quicker;
+            # what it committed is seen by the next try, one operation at a time.
             return [outcome for operation in operations for outcome in self._write_alone(operation)]
         except ModelyardError as error:
             if len(operations) == 1 or isinstance(error, (Busy, UnknownOutcome)):
@@ -191,14 +192,14 @@ class GroupCommit(Generic[Operation]):
 
     def _write_alone(self, operation: Operation) -> list[Outcome]:
         try:
-            return self._write_once([operation])
+            return self._write_once([operation], is_alone=True)
         except ModelyardError as error:
             return [error]
 
-    def _write_once(self, operations: list[Operation]) -> list[Outcome]:
+    def _write_once(self, operations: list[Operation], *, is_alone: bool = False) -> list[Outcome]:
         started = time.perf_counter()
         try:
-            self._writer.begin()
+            self._writer.begin(is_alone=is_alone)
             outcomes = self._apply(self._writer, operations)
             self._writer.commit()
         except ModelyardError:

@@ -63,7 +63,8 @@ class RawTransaction(Protocol):
 class RawWriter(RawTransaction, Protocol):
     """One connection that writes, with its transactions."""
 
-    def begin(self) -> None: ...
+    def begin(self, *, is_alone: bool = False) -> None:
+        """Begin; what `is_alone` after its group failed waits for hardly a moment for what others hold."""
 
     def commit(self) -> None: ...
 
@@ -83,7 +84,7 @@ class SqliteWriter:
     def __init__(self, database: Database) -> None:
         self._connection = database.raw(writes=True)
 
-    def begin(self) -> None:
+    def begin(self, *, is_alone: bool = False) -> None:  # noqa: ARG002  # whoever has the pen waits for nobody
         self._connection.execute("BEGIN IMMEDIATE")
 
     def commit(self) -> None:

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from typing import cast
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 
 from modelyard.platform.clock import now_ms
-from modelyard.platform.database import LOST_COMMIT, Database
+from modelyard.platform.database import LOST_COMMIT, Database, postgresql_arguments
 from modelyard.platform.driver_errors import trouble
-from modelyard.platform.errors import Conflict, ModelyardError, UnknownOutcome
+from modelyard.platform.errors import Busy, Conflict, Contended, ModelyardError, UnknownOutcome
 from modelyard.platform.ids import hex_id
 from modelyard.platform.raw import LOST_RACE, Bulk, Row, Value, percent
 
@@ -23,6 +24,11 @@ NUMBERS = {"bigint", "int", "smallint", "float8"}
 # For so long it is worth waiting for the database to come back and say what became of a commit.
 PATIENCE_S = 30.0
 LOOK_EVERY_S = 0.2
+# Everybody's logging waits behind a group: for what somebody else holds it waits less than other transactions do.
+GROUP_LOCK_TIMEOUT_S = 1.0
+# The members of a group that waited in vain are many, and each may meet the same row.
+ALONE_LOCK_TIMEOUT_S = 0.05
+HELD = "Somebody else is changing this run and has not finished; nothing was changed. Try again in a moment."
 
 log = logging.getLogger(__name__)
 
@@ -37,13 +43,14 @@ class PostgresqlWriter:
     is_sqlite = False
 
     def __init__(self, database: Database) -> None:
-        self._address = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        address = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        self._address = make_conninfo(address, **postgresql_arguments(database.url))
         self._connection: psycopg.Connection[Row] | None = None
         self._mode = contextlib.ExitStack()
         self._writer = hex_id()
         self._number = 0
 
-    def begin(self) -> None:
+    def begin(self, *, is_alone: bool = False) -> None:
         if self._connection is None or self._connection.closed or self._connection.broken:
             self.close()
             # Transactions begin and end by statements of ours: the driver would wait for an answer to each of its own.
@@ -52,6 +59,8 @@ class PostgresqlWriter:
             )
             self._pipeline = self._mode.enter_context(self._connection.pipeline())
         self._open.execute(b"BEGIN")
+        lock_timeout_s = ALONE_LOCK_TIMEOUT_S if is_alone else GROUP_LOCK_TIMEOUT_S
+        self._open.execute(f"SET LOCAL lock_timeout = {round(lock_timeout_s * 1000)}".encode())
 
     def commit(self) -> None:
         """Commit; when the connection is lost meanwhile, find out what became of it.
@@ -126,9 +135,14 @@ class PostgresqlWriter:
             return None
         if isinstance(error, (psycopg.IntegrityError, psycopg.errors.DeadlockDetected)):
             return Conflict(LOST_RACE)
+        if isinstance(error, psycopg.errors.LockNotAvailable):
+            return Contended(HELD, retry_after_s=2)
+        if isinstance(error, psycopg.errors.QueryCanceled):
+            return Busy("The database took too long to write this; nothing was changed. Try again in a moment.")
         # Without a code the connection itself failed; the classes are connection, operator intervention, system.
         state = error.sqlstate or "08"
         is_away = isinstance(error, psycopg.OperationalError) and state.startswith(("08", "40", "53", "55", "57", "58"))
+        is_away = is_away or isinstance(error, psycopg.errors.IdleInTransactionSessionTimeout)
         return trouble(error, is_away=is_away)
 
     def rows(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:

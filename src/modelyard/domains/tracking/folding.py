@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from modelyard.domains.tracking.hot.compaction import MOST_POINTS_AT_ONCE, Fold, prepare_fold, write_fold
 from modelyard.domains.tracking.hot.gathered import Gathered
 from modelyard.platform.database import Database
+from modelyard.platform.deadlines import unhurried
 from modelyard.platform.errors import Conflict, ModelyardError
 
 LOOK_EVERY_S = 5.0
@@ -42,6 +43,7 @@ class Folder:
         if self._thread.is_alive():
             self._thread.join()
 
+    @unhurried()
     def fold_all(self, *, everything: bool = False) -> None:
         """Fold until nothing is worth it any more; with `everything`, until no segment is left."""
         while not self._stopping.is_set():

@@ -19,6 +19,7 @@ from modelyard.entrypoints.cli.opening import MIGRATIONS
 from modelyard.entrypoints.cli.options import AsJson, Data, DatabaseUrl, ObjectsUrl
 from modelyard.platform.condition import damage_of, engine_version, measured_flush
 from modelyard.platform.database import SQLITE_FILE, Database, open_database
+from modelyard.platform.deadlines import unhurried
 from modelyard.platform.disk import DiskReserve
 from modelyard.platform.errors import ModelyardError, NotFound
 from modelyard.platform.settings import GIBIBYTE, Settings, load_settings
@@ -86,7 +87,8 @@ def doctor(
     database = open_database(settings)
     try:
         patient = Patient(settings, database, open_blob_store(settings), deep, sample)
-        findings = [finding for examine in EXAMINATIONS for finding in _examined(examine, patient)]
+        with unhurried():
+            findings = [finding for examine in EXAMINATIONS for finding in _examined(examine, patient)]
     finally:
         database.close()
     if as_json:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from modelyard.platform.database import SQLITE_FILE, Database, open_database
+from modelyard.platform.deadlines import unhurried
 from modelyard.platform.errors import Conflict, NotFound
 from modelyard.platform.lock import is_locked, prepare_data_directory
 from modelyard.platform.settings import Settings, load_settings
@@ -34,7 +35,8 @@ def installed(settings: Settings) -> Iterator[Database]:
     try:
         check: Callable[[Database], None] = importlib.import_module(MIGRATIONS).check_revision
         check(database)
-        yield database
+        with unhurried():
+            yield database
     finally:
         database.close()
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from modelyard.platform.database import Database
+from modelyard.platform.deadlines import unhurried
 from modelyard.platform.errors import Busy, ModelyardError
 from modelyard.platform.tasks.delivery import has_events, relay
 from modelyard.platform.tasks.handlers import Handler, Schedule
@@ -117,7 +118,8 @@ class Worker:
         self._running[claimed.task_id] = claimed
         started = time.monotonic()
         try:
-            self._handlers[claimed.kind](self._database, claimed)
+            with unhurried():
+                self._handlers[claimed.kind](self._database, claimed)
         except Exception as error:  # edge: a task's failure is written down and tried again
             self._note_failure(claimed, error)
         else:

@@ -33,7 +33,8 @@ from modelyard.platform.errors import Invalid
 MAX_COMPARISONS = 100
 MAX_DEPTH = 30
 MAX_LISTED = 5_000
-MAX_PATTERN_LENGTH = 8_000
+# Each further character costs a step for every character of every text.
+MAX_PATTERN_LENGTH = 500
 MAX_ORDER_KEYS = 8
 
 _CLAUSE = "Invalid clause(s) in filter string:"
