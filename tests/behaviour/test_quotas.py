@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
+import obstore
 import pytest
 from sqlalchemy import func, select
 
@@ -13,6 +14,8 @@ from modelyard.domains.packages.contents import find_package, remove_package
 from modelyard.domains.packages.quotas import storage_of
 from modelyard.domains.packages.tables import Blob, PackageFile
 from modelyard.domains.tracking.artifacts import candidate_package
+from modelyard.platform.storage.local import LocalBlobs
+from modelyard.platform.storage.objects import ObjectBlobs
 from tests.behaviour.artifact_client import Artifacts, create_run
 from tests.conftest import LiveServer, Somebody, World
 from tests.entrypoints.web.browser import Browser
@@ -151,34 +154,110 @@ def test_the_database_has_the_last_word(artifacts: Artifacts) -> None:
     assert counted(live, world) == 80
 
 
+class Parts:
+    """One upload in parts."""
+
+    def __init__(self, artifacts: Artifacts, parts: int) -> None:
+        self._artifacts = artifacts
+        self._base = f"{artifacts.base}/mlflow-artifacts/mpu"
+        made = self._ask("create", {"path": "big", "num_parts": parts}).json()
+        self.upload_id: str = made["upload_id"]
+        self._credentials: list[dict[str, Any]] = made["credentials"]
+
+    def _ask(self, verb: str, body: object) -> httpx.Response:
+        return self._artifacts.ask("POST", f"{self._base}/{verb}/0/{self._artifacts.run_id}/artifacts", json=body)
+
+    def send(self, number: int, content: bytes | Iterator[bytes]) -> httpx.Response:
+        part = self._credentials[number - 1]
+        return httpx.put(part["url"], content=content, headers=part["headers"], trust_env=False, timeout=30)
+
+    def complete(self, tags: list[str]) -> httpx.Response:
+        parts = [{"part_number": number, "etag": tag} for number, tag in enumerate(tags, 1)]
+        return self._ask("complete", {"path": "big", "upload_id": self.upload_id, "parts": parts})
+
+
+def bytes_in_store(live: LiveServer) -> int:
+    """What lies in the store in all, counted or not."""
+    store = live.installation.store
+    if isinstance(store, LocalBlobs):
+        return sum(path.stat().st_size for path in store.root.rglob("*") if path.is_file())
+    assert isinstance(store, ObjectBlobs)
+    return sum(found["size"] for page in obstore.list(store.store) for found in page)
+
+
 def test_parts_of_uploads_count_until_they_are_complete(artifacts: Artifacts) -> None:
     live, world = artifacts.live, artifacts.world
     storage(live, world, 250)
-    base = f"{live.tracking_uri(world.project_id)}/api/2.0/mlflow-artifacts/mpu"
-    place = f"0/{artifacts.run_id}/artifacts"
-
-    def ask(verb: str, body: object) -> httpx.Response:
-        return httpx.post(f"{base}/{verb}/{place}", json=body, headers=world.developer.headers, trust_env=False)
-
-    def send(part: dict[str, Any], content: bytes) -> httpx.Response:
-        return httpx.put(part["url"], content=content, headers=part["headers"], trust_env=False)
-
-    upload = ask("create", {"path": "big", "num_parts": 3}).json()
-    parts = upload["credentials"]
-    tags = [send(part, b"x" * PART).headers["etag"] for part in parts[:2]]
-    assert send(parts[2], b"x" * PART).status_code == 413
-    assert send(parts[1], b"x" * PART).status_code == 200
+    upload = Parts(artifacts, 3)
+    tags = [upload.send(number, b"x" * PART).headers["etag"] for number in (1, 2)]
+    assert upload.send(3, b"x" * PART).status_code == 413
+    assert upload.send(2, b"x" * PART).status_code == 200
     assert storage(live, world)["unfinished_bytes"] == 2 * PART
     assert artifacts.put("other", b"y" * 51).status_code == 413
-    body = {
-        "path": "big",
-        "upload_id": upload["upload_id"],
-        "parts": [{"part_number": number + 1, "etag": tag} for number, tag in enumerate(tags)],
-    }
-    assert ask("complete", body).status_code == 200
+    assert upload.complete(tags).status_code == 200
     told = storage(live, world)
     assert (told["size_bytes"], told["unfinished_bytes"]) == (2 * PART, 0)
     assert artifacts.put("other", b"y" * 50).status_code == 200
+
+
+def test_refused_parts_leave_no_bytes_and_take_nothing_from_acknowledged_ones(artifacts: Artifacts) -> None:
+    live, world = artifacts.live, artifacts.world
+    storage(live, world, 250)
+    upload = Parts(artifacts, 3)
+    assert upload.send(1, b"cut").status_code == 200
+    tags = [upload.send(number, bytes([number]) * PART).headers["etag"] for number in (1, 2)]
+    assert bytes_in_store(live) == 2 * PART
+    without_length = iter([b"z" * 40, b"z" * 40])
+    assert upload.send(3, without_length).status_code == 413
+    refused = upload.send(3, b"z" * 51)
+    assert (refused.status_code, refused.json()["error_code"]) == (413, "INVALID_PARAMETER_VALUE")
+
+    def meanwhile(content: bytes) -> Iterator[bytes]:
+        yield content[:1]
+        # The room shrinks while the body is on its way: recording it is what is refused.
+        storage(live, world, 150)
+        yield content[1:]
+
+    for number, content in ((1, b"other" * 20), (2, b"\x02" * PART), (3, b"z" * 40)):
+        storage(live, world, 250)
+        assert upload.send(number, meanwhile(content)).status_code == 413
+    assert bytes_in_store(live) == storage(live, world)["unfinished_bytes"] == 2 * PART
+    assert live.installation.reservations._held == {}
+    storage(live, world, 250)
+    assert upload.complete(tags).status_code == 200
+    assert artifacts.get("big").content == b"\x01" * PART + b"\x02" * PART
+    assert bytes_in_store(live) == 2 * PART
+
+
+def test_a_part_whose_upload_ends_meanwhile_leaves_no_bytes(artifacts: Artifacts) -> None:
+    upload = Parts(artifacts, 2)
+    tag = upload.send(1, b"x").headers["etag"]
+
+    def meanwhile() -> Iterator[bytes]:
+        yield b"y"
+        assert upload.complete([tag]).status_code == 200
+        yield b"y"
+
+    assert upload.send(2, meanwhile()).status_code == 404
+    assert bytes_in_store(artifacts.live) == 1
+    assert storage(artifacts.live, artifacts.world)["unfinished_bytes"] == 0
+
+
+def test_parallel_parts_do_not_overshoot(artifacts: Artifacts) -> None:
+    live, world = artifacts.live, artifacts.world
+    storage(live, world, 350)
+    uploads, gate = [Parts(artifacts, 4) for _ in range(2)], threading.Barrier(8)
+
+    def slow(number: int) -> Iterator[bytes]:
+        yield b"%d" % number
+        gate.wait(20)
+        yield b"x" * 99
+
+    with ThreadPoolExecutor(8) as threads:
+        sent = threads.map(lambda number: uploads[number % 2].send(number // 2 + 1, slow(number)), range(8))
+        assert sorted(answer.status_code for answer in sent) == [200] * 3 + [413] * 5
+    assert bytes_in_store(live) == storage(live, world)["unfinished_bytes"] == 300
+    assert live.installation.reservations._held == {}
 
 
 @pytest.mark.parametrize("limit", [-1, 2**63, "much"])

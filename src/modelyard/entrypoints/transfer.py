@@ -15,7 +15,15 @@ from modelyard.domains.packages.quotas import NO_ROOM
 from modelyard.platform.errors import Invalid
 from modelyard.platform.http import Headers, Receive, Scope, Send
 from modelyard.platform.reservations import Hold, Reservations
-from modelyard.platform.storage.blobs import CHUNK_BYTES, BlobStore, MissingBlobError, Span, StoredBlob
+from modelyard.platform.storage.blobs import (
+    CHUNK_BYTES,
+    BlobStore,
+    MissingBlobError,
+    PartWriter,
+    Span,
+    StoredBlob,
+    StoredPart,
+)
 from modelyard.platform.storage.streaming import Stored, Writer, check_size, in_thread, pieces, receive
 
 SINGLE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
@@ -78,31 +86,59 @@ async def body_of(receive_message: Receive) -> AsyncGenerator[bytes, None]:
             return
 
 
-def check_incoming(store: BlobStore, declared: int | None, most_bytes: int) -> None:
-    """Refuse a body before it arrives, if what it says of itself is too much.
-
-    Raises:
-        TooLarge: for this server's setting.
-        Busy: for the room that is left.
-    """
-    check_size(declared or 0, most_bytes)
-    store.check_room(declared or 0)
-
-
 @asynccontextmanager
 async def receiving_file(
-    store: BlobStore, scope: Scope, receive_message: Receive, room: "Room", *, most_bytes: int
+    store: BlobStore, scope: Scope, receive_message: Receive, room: Room, *, most_bytes: int
 ) -> AsyncIterator[StoredBlob]:
     """Store a request's whole body for a project; its room is kept for it until the block, which counts it, ends.
 
     Raises:
         TooLarge, Busy, Disconnected
     """
+    async with _receiving(store, scope, receive_message, room, store.writer, most_bytes=most_bytes) as blob:
+        yield blob
+
+
+@asynccontextmanager
+async def receiving_part(
+    store: BlobStore,
+    scope: Scope,
+    receive_message: Receive,
+    room: Room,
+    *,
+    upload_id: str,
+    number: int,
+    most_bytes: int,
+) -> AsyncIterator[StoredPart]:
+    """The same for one part of an upload.
+
+    Raises:
+        TooLarge, Busy, Disconnected
+    """
+
+    def open_writer(_: int | None) -> PartWriter:
+        return store.part_writer(upload_id, number)
+
+    async with _receiving(store, scope, receive_message, room, open_writer, most_bytes=most_bytes) as part:
+        yield part
+
+
+@asynccontextmanager
+async def _receiving(
+    store: BlobStore,
+    scope: Scope,
+    receive_message: Receive,
+    room: Room,
+    open_writer: Callable[[int | None], Writer[Stored]],
+    *,
+    most_bytes: int,
+) -> AsyncIterator[Stored]:
     declared = declared_bytes(headers_of(scope))
-    check_incoming(store, declared, most_bytes)
+    check_size(declared or 0, most_bytes)
+    store.check_room(declared or 0)
     with room.reservations.hold(room.project_id, room.left_bytes, declared, NO_ROOM) as held:
         body = _held_body(body_of(receive_message), held)
-        yield await receive(lambda: store.writer(declared), body, most_bytes=most_bytes)
+        yield await receive(lambda: open_writer(declared), body, most_bytes=most_bytes)
 
 
 async def _held_body(chunks: AsyncGenerator[bytes, None], held: Hold) -> AsyncGenerator[bytes, None]:
@@ -112,17 +148,6 @@ async def _held_body(chunks: AsyncGenerator[bytes, None], held: Hold) -> AsyncGe
         size_bytes += len(chunk)
         held.grow_to(size_bytes)
         yield chunk
-
-
-async def receive_into(
-    open_writer: Callable[[], Writer[Stored]], receive_message: Receive, *, most_bytes: int
-) -> Stored:
-    """Write a request's whole body, to a writer of blobs or of parts.
-
-    Raises:
-        TooLarge, Busy, Disconnected
-    """
-    return await receive(open_writer, body_of(receive_message), most_bytes=most_bytes)
 
 
 def headers_of(scope: Scope) -> dict[str, str]:

@@ -9,12 +9,12 @@ from modelyard.domains.packages.uploads import (
     Target,
     abort_upload,
     begin_upload,
-    check_part,
     end_upload,
     get_upload,
     open_upload,
     parts_to_join,
     record_part,
+    room_for_part,
 )
 from modelyard.platform.clock import now
 from modelyard.platform.database import Database
@@ -27,7 +27,7 @@ MOST = 100
 
 
 def part(number: int, size_bytes: int = 10) -> StoredPart:
-    return StoredPart(number, f"{number:064x}", size_bytes)
+    return StoredPart(number, f"{number}.{size_bytes}", f"{number:064x}", size_bytes)
 
 
 @pytest.fixture
@@ -69,8 +69,8 @@ def test_an_upload_is_over_after_a_day(database: Database, world: World, upload_
 def test_a_part_that_comes_twice_counts_once(database: Database, upload_id: str) -> None:
     with database.write() as session:
         upload = open_upload(session, upload_id)
-        for size_bytes in (90, 95):
-            record_part(session, upload, part(1, size_bytes), most_bytes=MOST)
+        replaced = [record_part(session, upload, part(1, size_bytes), most_bytes=MOST) for size_bytes in (90, 95)]
+        assert replaced == [None, "1.90"]
         assert parts_to_join(session, upload, [(1, "")]) == [part(1, 95)]
 
 
@@ -79,13 +79,13 @@ def test_all_parts_together_have_a_limit(database: Database, upload_id: str) -> 
         upload = open_upload(session, upload_id)
         record_part(session, upload, part(1, 60), most_bytes=MOST)
         with pytest.raises(TooLarge, match="at most 100 bytes"):
-            check_part(session, upload, 2, 41, most_bytes=MOST)
+            room_for_part(session, upload, 2, 41, most_bytes=MOST)
         with pytest.raises(TooLarge):
             record_part(session, upload, part(2, 41), most_bytes=MOST)
-        check_part(session, upload, 2, 40, most_bytes=MOST)
+        room_for_part(session, upload, 2, 40, most_bytes=MOST)
         for number in (0, 10_001):
             with pytest.raises(Invalid):
-                check_part(session, upload, number, 1, most_bytes=MOST)
+                room_for_part(session, upload, number, 1, most_bytes=MOST)
 
 
 @pytest.mark.parametrize(

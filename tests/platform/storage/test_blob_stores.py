@@ -1,6 +1,7 @@
 """What both kinds of store promise."""
 
 import hashlib
+from dataclasses import replace
 from urllib.request import Request, urlopen
 
 import pytest
@@ -102,16 +103,21 @@ def test_parts_become_one_blob_in_their_order(store: BlobStore) -> None:
     assert list(store.unfinished_uploads()) == []
 
 
-def test_a_part_takes_the_place_of_an_earlier_one(store: BlobStore) -> None:
-    first = store.part_writer("upload", 1)
-    first.write(b"first")
-    old = first.finish()
-    second = store.part_writer("upload", 1)
-    second.write(b"second")
-    new = second.finish()
-    with pytest.raises(Conflict):
-        store.join("upload", [old])
-    assert b"".join(store.chunks(store.join("upload", [new]).name)) == b"second"
+def test_a_part_that_is_sent_again_leaves_the_earlier_one_alone(store: BlobStore) -> None:
+    parts = []
+    for data in (b"first", b"second", b"second"):
+        writer = store.part_writer("upload", 1)
+        writer.write(data)
+        parts.append(writer.finish())
+    assert len({part.name for part in parts}) == 3
+    for _ in range(2):
+        store.remove_part("upload", parts[1].name)
+    with pytest.raises(Conflict, match="missing"):
+        store.join("upload", [parts[1]])
+    for part, data in ((parts[0], b"first"), (parts[2], b"second")):
+        assert b"".join(store.chunks(store.join("upload", [part]).name)) == data
+    with pytest.raises(Conflict, match="other bytes"):
+        store.join("upload", [replace(parts[0], sha256=parts[2].sha256)])
 
 
 def test_a_missing_part_is_named(store: BlobStore) -> None:

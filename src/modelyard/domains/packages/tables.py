@@ -102,12 +102,13 @@ class Upload(Table):
 
 
 class UploadPart(Table):
-    """One part of an upload, flushed before it was acknowledged."""
+    """One part of an upload, flushed under `name` before it was acknowledged."""
 
     __tablename__ = "upload_parts"
 
     upload_id: Mapped[int] = mapped_column(ForeignKey("uploads.id", ondelete="CASCADE"), primary_key=True)
     number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    name: Mapped[str] = mapped_column(String(32))
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[str] = mapped_column(String(64))
 

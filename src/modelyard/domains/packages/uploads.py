@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from modelyard.domains.accounts.actor import Actor
 from modelyard.domains.packages.contents import PackageName
-from modelyard.domains.packages.quotas import hold_storage, refuse_overfull
+from modelyard.domains.packages.quotas import hold_storage, refuse_overfull, room_for
 from modelyard.domains.packages.tables import Upload, UploadPart
 from modelyard.platform.clock import now
 from modelyard.platform.database import execute_counting
@@ -81,39 +81,63 @@ def _find(session: Session, upload_id: str) -> Upload | None:
     return session.scalar(select(Upload).where(Upload.upload_id == upload_id, Upload.changed_at > now() - LIFETIME))
 
 
-def check_part(session: Session, upload: Upload, number: int, size_bytes: int, *, most_bytes: int) -> None:
-    """Whether a part of that size may come.
+def room_for_part(session: Session, upload: Upload, number: int, declared_bytes: int, *, most_bytes: int) -> int | None:
+    """How many bytes a part may have that says it has `declared_bytes`; None for any number.
 
     Raises:
         Invalid: its number.
         TooLarge: all parts together, or with what the project holds already.
     """
-    if not 1 <= number <= MOST_PARTS:
-        raise Invalid(f"Parts are numbered from 1 to {MOST_PARTS}.")
-    others = session.scalar(
-        select(func.sum(UploadPart.size_bytes)).where(UploadPart.upload_id == upload.id, UploadPart.number != number)
-    )
-    check_size(int(others or 0) + size_bytes, most_bytes)
-    replaced = session.scalar(
-        select(UploadPart.size_bytes).where(UploadPart.upload_id == upload.id, UploadPart.number == number)
-    )
-    refuse_overfull(session, upload.project_id, coming_bytes=size_bytes - (replaced or 0))
+    replaced_bytes = _check_part(session, upload, number, declared_bytes, most_bytes=most_bytes)
+    return room_for(session, upload.project_id, replaced_bytes=replaced_bytes)
 
 
-def record_part(session: Session, upload: Upload, part: StoredPart, *, most_bytes: int) -> None:
-    """Note a part that the store has; one with the same number is replaced.
+def record_part(session: Session, upload: Upload, part: StoredPart, *, most_bytes: int) -> str | None:
+    """Note a part that the store has; answers the name of the one with the same number whose place it takes.
 
     Raises:
-        Invalid, TooLarge: as `check_part`.
+        Invalid, TooLarge: as `room_for_part`.
+        NotFound: the upload is over.
     """
+    _lock(session, upload)
+    if upload.sha256 is not None:
+        raise NotFound(MISSING)
     hold_storage(session, upload.project_id)
-    check_part(session, upload, part.number, part.size_bytes, most_bytes=most_bytes)
-    values = {"size_bytes": part.size_bytes, "sha256": part.sha256}
+    _check_part(session, upload, part.number, part.size_bytes, most_bytes=most_bytes)
+    replaced = _part_name(session, upload, part.number)
+    values = {"name": part.name, "size_bytes": part.size_bytes, "sha256": part.sha256}
     session.execute(
         insert_into(session, UploadPart)
         .values(upload_id=upload.id, number=part.number, **values)
         .on_conflict_do_update(index_elements=[UploadPart.upload_id, UploadPart.number], set_=values)
     )
+    return replaced
+
+
+def has_part(session: Session, upload_id: str, part: StoredPart) -> bool:
+    """Whether this very try at a part is the one that is noted."""
+    upload = _find(session, upload_id)
+    return upload is not None and _part_name(session, upload, part.number) == part.name
+
+
+def _part_name(session: Session, upload: Upload, number: int) -> str | None:
+    return session.scalar(select(UploadPart.name).where(UploadPart.upload_id == upload.id, UploadPart.number == number))
+
+
+def _check_part(session: Session, upload: Upload, number: int, size_bytes: int, *, most_bytes: int) -> int:
+    """Refuse a part of that size; or answer the size of the one whose place it takes."""
+    if not 1 <= number <= MOST_PARTS:
+        raise Invalid(f"Parts are numbered from 1 to {MOST_PARTS}.")
+    is_replaced = UploadPart.number == number
+    all_bytes, replaced_bytes = session.execute(
+        select(func.sum(UploadPart.size_bytes), func.sum(UploadPart.size_bytes).filter(is_replaced)).where(
+            UploadPart.upload_id == upload.id
+        )
+    ).one()
+    replaced = int(replaced_bytes or 0)
+    check_size(int(all_bytes or 0) - replaced + size_bytes, most_bytes)
+    refuse_overfull(session, upload.project_id, coming_bytes=size_bytes - replaced)
+    return replaced
 
 
 @dataclass(frozen=True)
@@ -185,7 +209,7 @@ def parts_to_join(session: Session, upload: Upload, claimed: Sequence[tuple[int,
     for row in rows:
         if said[row.number].strip('"') not in {"", row.sha256}:
             raise Invalid(f"Part {row.number} is not the one that was named. Upload it again.")
-    return [StoredPart(row.number, row.sha256, row.size_bytes) for row in rows]
+    return [StoredPart(row.number, row.name, row.sha256, row.size_bytes) for row in rows]
 
 
 def _ranges(numbers: Sequence[int]) -> str:

@@ -16,11 +16,12 @@ from modelyard.domains.namespaces.access import Ability
 from modelyard.domains.packages.uploads import (
     JOIN_LEASE,
     JoinTurn,
-    check_part,
     give_join_turn_back,
+    has_part,
     keep_join_turn,
     open_upload,
     record_part,
+    room_for_part,
 )
 from modelyard.domains.tracking.artifacts import (
     ArtifactPath,
@@ -34,7 +35,7 @@ from modelyard.entrypoints.mlflow.router import Asked, Routes
 from modelyard.entrypoints.mlflow.streams import Exchange, streamed
 from modelyard.entrypoints.mlflow.wire import decode_body
 from modelyard.entrypoints.request import Policy, needs
-from modelyard.entrypoints.transfer import body_of, check_incoming, declared_bytes, headers_of, receive_into
+from modelyard.entrypoints.transfer import Room, body_of, declared_bytes, headers_of, receiving_part
 from modelyard.platform.crypto import ServerKey, same
 from modelyard.platform.database import Session
 from modelyard.platform.errors import Busy, Invalid, ModelyardError, TooLarge, Unauthenticated
@@ -140,21 +141,51 @@ async def put_part(exchange: Exchange) -> None:
     number = int(spelled)  # signed by us
     declared, most_bytes = declared_bytes(headers), installation.settings.max_upload_bytes
 
-    def check() -> None:
+    def check() -> Room:
         with installation.database.read() as session:
-            check_part(session, open_upload(session, upload_id), number, declared or 0, most_bytes=most_bytes)
+            upload = open_upload(session, upload_id)
+            left_bytes = room_for_part(session, upload, number, declared or 0, most_bytes=most_bytes)
+            return Room(installation.reservations, upload.project_id, left_bytes)
 
-    def record(part: StoredPart) -> None:
-        with installation.database.write(changes_access=False) as session:
-            record_part(session, open_upload(session, upload_id), part, most_bytes=most_bytes)
-
-    await exchange.on_thread(check)
-    check_incoming(installation.store, declared, most_bytes)
-    part = await receive_into(
-        lambda: installation.store.part_writer(upload_id, number), exchange.receive, most_bytes=most_bytes
-    )
-    await exchange.on_thread(lambda: record(part))
+    room = await exchange.on_thread(check)
+    async with receiving_part(
+        installation.store,
+        exchange.scope,
+        exchange.receive,
+        room,
+        upload_id=upload_id,
+        number=number,
+        most_bytes=most_bytes,
+    ) as part:
+        await _record(exchange, upload_id, part)
     await exchange.answer(200, b"", [(b"etag", f'"{part.sha256}"'.encode())])
+
+
+async def _record(exchange: Exchange, upload_id: str, part: StoredPart) -> None:
+    """Note a part that arrived. Of two tries at it, the bytes of only one stay in the store."""
+    database, store = exchange.installation.database, exchange.installation.store
+
+    def record() -> str | None:
+        with database.write(changes_access=False) as session:
+            upload = open_upload(session, upload_id)
+            return record_part(session, upload, part, most_bytes=exchange.installation.settings.max_upload_bytes)
+
+    def give_up() -> None:
+        # The commit may be what failed, and yet have been done.
+        with database.read() as session:
+            is_noted = has_part(session, upload_id, part)
+        if not is_noted:
+            store.remove_part(upload_id, part.name)
+
+    try:
+        replaced = await exchange.on_thread(record)
+    except Exception:
+        with suppress(ModelyardError):  # what stays goes when the upload is over
+            await in_thread(give_up)
+        raise
+    if replaced is not None:
+        with suppress(ModelyardError):
+            await in_thread(lambda: store.remove_part(upload_id, replaced))
 
 
 async def complete(exchange: Exchange) -> None:

@@ -42,6 +42,11 @@ def new_name(sha256: str) -> str:
     return f"{sha256}.{secrets.token_hex(8)}"
 
 
+def new_part_name(number: int) -> str:
+    """A name inside its upload for a part, which no other try at that part has."""
+    return f"{number}.{secrets.token_hex(8)}"
+
+
 def digest_in(name: str) -> str:
     """The SHA-256 of the blob of that name."""
     return name.partition(".")[0]
@@ -58,9 +63,10 @@ class ListedBlob:
 
 @dataclass(frozen=True)
 class StoredPart:
-    """A part that the store has in full."""
+    """A part that the store has in full, under `name` inside its upload."""
 
     number: int
+    name: str
     sha256: str
     size_bytes: int
 
@@ -80,7 +86,7 @@ class BlobWriter(Protocol):
 
 
 class PartWriter(Protocol):
-    """As `BlobWriter`, for one part. A part with the number of an earlier one takes its place."""
+    """As `BlobWriter`, for one part. An earlier one with the same number stays beside it."""
 
     def write(self, data: bytes) -> None: ...
 
@@ -144,6 +150,10 @@ class BlobStore(Protocol):
         Raises:
             Conflict: a part is missing or is not what it was.
         """
+        ...
+
+    def remove_part(self, upload_id: str, name: str) -> None:
+        """Remove one part; one that is not there stays so."""
         ...
 
     def remove_parts(self, upload_id: str) -> None: ...

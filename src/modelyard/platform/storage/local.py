@@ -2,7 +2,7 @@
 
     sha256/ab/cd/abcd….n blobs, never changed once they have that name
     incoming/            bytes on their way, under random names
-    parts/UPLOAD/7       parts of uploads that are not complete
+    parts/UPLOAD/7.n     parts of uploads that are not complete
 
 A blob gets its name after its bytes are flushed, and the directory is flushed before anybody is told.
 """
@@ -25,6 +25,7 @@ from modelyard.platform.storage.blobs import (
     StoredBlob,
     StoredPart,
     new_name,
+    new_part_name,
 )
 from modelyard.platform.storage.digests import Digester, Digests
 from modelyard.platform.storage.parts import join_parts
@@ -69,7 +70,7 @@ class LocalBlobs:
 
     def part_writer(self, upload_id: str, number: int) -> "LocalPartWriter":
         self.check_room(0)
-        return LocalPartWriter(self, self._part_path(upload_id, number), number)
+        return LocalPartWriter(self, self._part_path(upload_id, new_part_name(number)), number)
 
     def chunks(self, name: str, span: Span | None = None) -> Generator[bytes, None, None]:
         yield from _read(self._path(name), span)
@@ -96,7 +97,10 @@ class LocalBlobs:
 
     def join(self, upload_id: str, parts: Sequence[StoredPart]) -> StoredBlob:
         writer = self.writer(sum(part.size_bytes for part in parts))
-        return join_parts(writer, parts, lambda number: _read(self._part_path(upload_id, number), None))
+        return join_parts(writer, parts, lambda name: _read(self._part_path(upload_id, name), None))
+
+    def remove_part(self, upload_id: str, name: str) -> None:
+        self._part_path(upload_id, name).unlink(missing_ok=True)
 
     def remove_parts(self, upload_id: str) -> None:
         directory = self.root / "parts" / upload_id
@@ -131,7 +135,7 @@ class LocalBlobs:
         self.flush_directory(path.parent)
 
     def place_part(self, incoming: Path, path: Path) -> None:
-        """Give a flushed part its place, in which an earlier try may lie."""
+        """Give a flushed part its place."""
         if not path.parent.exists():
             self._make_directory(path.parent)
         incoming.replace(path)
@@ -156,8 +160,8 @@ class LocalBlobs:
     def incoming_path(self) -> Path:
         return self.root / "incoming" / secrets.token_hex(16)
 
-    def _part_path(self, upload_id: str, number: int) -> Path:
-        return self.root / "parts" / upload_id / str(number)
+    def _part_path(self, upload_id: str, name: str) -> Path:
+        return self.root / "parts" / upload_id / name
 
 
 class IncomingFile:
@@ -238,7 +242,7 @@ class LocalPartWriter:
                 self._store.place_part(self._file.path, self._path)
         finally:
             self._file.discard()
-        return StoredPart(self._number, part.sha256, part.size_bytes)
+        return StoredPart(self._number, self._path.name, part.sha256, part.size_bytes)
 
 
 def _read(path: Path, span: Span | None) -> Generator[bytes, None, None]:

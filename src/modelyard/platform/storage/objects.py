@@ -26,6 +26,7 @@ from modelyard.platform.storage.blobs import (
     StoredBlob,
     StoredPart,
     new_name,
+    new_part_name,
 )
 from modelyard.platform.storage.digests import Digester, Digests
 from modelyard.platform.storage.parts import join_parts
@@ -97,7 +98,7 @@ class ObjectBlobs:
         return ObjectBlobWriter(self, declared_bytes or 0, name)
 
     def part_writer(self, upload_id: str, number: int) -> "ObjectPartWriter":
-        return ObjectPartWriter(self, f"parts/{upload_id}/{number}", number)
+        return ObjectPartWriter(self, upload_id, number)
 
     def chunks(self, name: str, span: Span | None = None) -> Generator[bytes, None, None]:
         yield from self.read(_key(name), span)
@@ -124,7 +125,10 @@ class ObjectBlobs:
 
     def join(self, upload_id: str, parts: Sequence[StoredPart]) -> StoredBlob:
         writer = self.writer(sum(part.size_bytes for part in parts))
-        return join_parts(writer, parts, lambda number: self.read(f"parts/{upload_id}/{number}"))
+        return join_parts(writer, parts, lambda name: self.read(_part_key(upload_id, name)))
+
+    def remove_part(self, upload_id: str, name: str) -> None:
+        self.delete([_part_key(upload_id, name)])
 
     def remove_parts(self, upload_id: str) -> None:
         with _store_trouble():
@@ -253,10 +257,10 @@ class ObjectBlobWriter:
 class ObjectPartWriter:
     """A part on its way into the bucket."""
 
-    def __init__(self, objects: ObjectBlobs, key: str, number: int) -> None:
-        self._objects = objects
+    def __init__(self, objects: ObjectBlobs, upload_id: str, number: int) -> None:
         self._number = number
-        self._incoming = IncomingObject(objects, key)
+        self._name = new_part_name(number)
+        self._incoming = IncomingObject(objects, _part_key(upload_id, self._name))
         self.write = self._incoming.write
         self.discard = self._incoming.discard
 
@@ -264,7 +268,11 @@ class ObjectPartWriter:
         part = self._incoming.finish()
         if not self._incoming.is_staged:
             self._incoming.put_pending(self._incoming.key)
-        return StoredPart(self._number, part.sha256, part.size_bytes)
+        return StoredPart(self._number, self._name, part.sha256, part.size_bytes)
+
+
+def _part_key(upload_id: str, name: str) -> str:
+    return f"parts/{upload_id}/{name}"
 
 
 def _key(name: str) -> str:
