@@ -179,7 +179,7 @@ async def _record(exchange: Exchange, upload_id: str, part: StoredPart) -> None:
 
     try:
         replaced = await exchange.on_thread(record)
-    except Exception:
+    except Exception:  # edge: whatever refused it, its bytes must not stay
         with suppress(ModelyardError):  # what stays goes when the upload is over
             await in_thread(give_up)
         raise
