@@ -144,6 +144,30 @@ def in_pieces(values: Iterable[Value], size: int = 500) -> list[list[Value]]:
     return [listed[start : start + size] for start in range(0, len(listed), size)]
 
 
+class SessionTransaction:
+    """The same face for the transaction of an ordinary session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.is_sqlite = session.connection().dialect.name == "sqlite"
+
+    def rows(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
+        return read_rows(self._session, sql, values)
+
+    def run(self, sql: str, values: Sequence[Value] = ()) -> None:
+        text = sql if self.is_sqlite else percent(sql).decode()
+        self._session.connection().exec_driver_sql(text, tuple(values))
+
+    def insert_many(self, bulk: Bulk, rows: Sequence[Row]) -> None:
+        if not rows:
+            return
+        if self.is_sqlite:
+            self._session.connection().exec_driver_sql(bulk.sqlite, list(rows))
+        else:
+            columns = tuple(list(column) for column in zip(*rows, strict=True))
+            self._session.connection().exec_driver_sql(bulk.postgresql, columns)
+
+
 def read_rows(session: Session, sql: str, values: Sequence[Value] = ()) -> list[Row]:
     """All rows of a query written by hand, in an ordinary session."""
     connection = session.connection()

@@ -14,6 +14,7 @@ from modelyard.domains.tracking.candidate_rows import INPUT, OUTPUT
 from modelyard.domains.tracking.defaults import NAME_TAG
 from modelyard.domains.tracking.events import CandidateDeleted, CandidateRestored
 from modelyard.domains.tracking.experiments import refuse_deleted
+from modelyard.domains.tracking.hot.keys import ensure_key
 from modelyard.domains.tracking.states import GOING_MS
 from modelyard.domains.tracking.tables import (
     Candidate,
@@ -74,10 +75,9 @@ def rename_candidate(session: Session, actor: Actor, candidate: Candidate, name:
     trimmed = checked_text(name.strip(), "name", MOST_NAME)
     if not trimmed:
         raise Invalid("A candidate needs a name.")
-    insert_missing(session.connection(), TrackingKey, [{"project_id": candidate.project_id, "name": NAME_TAG}])
     row = {
         "candidate_id": candidate.id,
-        "key_id": _key_id(session, candidate.project_id, NAME_TAG),
+        "key_id": ensure_key(session, candidate.project_id, NAME_TAG),
         "value": trimmed,
     }
     insert_or_replace(session.connection(), CandidateTag, [row], "value")
@@ -143,13 +143,12 @@ def note_model(session: Session, actor: Actor, candidate: Candidate, model_json:
     entry = _history_entry(model_json)
     # PostgreSQL: whoever adds the next entry waits here, so that none is lost.
     session.scalar(select(Candidate.id).where(Candidate.id == candidate.id).with_for_update())
-    insert_missing(session.connection(), TrackingKey, [{"project_id": candidate.project_id, "name": MODELS_TAG}])
-    key_id = _key_id(session, candidate.project_id, MODELS_TAG)
-    tag = session.get(CandidateTag, (candidate.id, key_id), populate_existing=True)
+    tag_id = ensure_key(session, candidate.project_id, MODELS_TAG)
+    tag = session.get(CandidateTag, (candidate.id, tag_id), populate_existing=True)
     history = [*_history(tag.value if tag else "[]"), entry]
     while len(value := _encode(history)) > MOST_MODELS_TAG and len(history) > 1:
         del history[0]
-    row = {"candidate_id": candidate.id, "key_id": key_id, "value": value.decode()}
+    row = {"candidate_id": candidate.id, "key_id": tag_id, "value": value.decode()}
     insert_or_replace(session.connection(), CandidateTag, [row], "value")
     candidate.updated_ms = now_ms()
 

@@ -10,9 +10,10 @@ from modelyard.domains.namespaces.access import Ability, require
 from modelyard.domains.namespaces.tables import Project
 from modelyard.domains.tracking.events import CandidateDeleted, CandidateRestored
 from modelyard.domains.tracking.experiments import refuse_deleted
-from modelyard.domains.tracking.tables import Candidate, CandidateTag, Experiment, TrackingKey
+from modelyard.domains.tracking.hot.keys import ensure_key
+from modelyard.domains.tracking.tables import Candidate, CandidateTag, Experiment
 from modelyard.domains.tracking.texts import checked_pairs
-from modelyard.domains.tracking.upserts import insert_missing, insert_or_replace
+from modelyard.domains.tracking.upserts import insert_or_replace
 from modelyard.platform.clock import now_ms
 from modelyard.platform.errors import Invalid, NotFound, TooLarge
 from modelyard.platform.events import publish
@@ -61,7 +62,8 @@ def tag_candidates(
 
     Raises:
         Forbidden, NotFound: of the project; one of them is not there.
-        TooLarge, Invalid: too many, or none; one is deleted; the tag cannot be kept, or is MLflow's own.
+        TooLarge, Invalid: too many, or none; one is deleted; the tag cannot be kept, or is MLflow's own; the
+            project would have too many names.
     """
     found = _chosen(session, actor, project, iids)
     if key.startswith(OF_MLFLOW):
@@ -70,12 +72,9 @@ def tag_candidates(
     deleted = next((candidate for candidate in found if candidate.deleted_ms is not None), None)
     if deleted is not None:
         raise Invalid(f"Candidate {deleted.iid} is deleted. Restore it first, or leave it out.")
-    connection = session.connection()
-    insert_missing(connection, TrackingKey, [{"project_id": project.id, "name": key}])
-    named = (TrackingKey.project_id == project.id, TrackingKey.name == key)
-    key_id = session.scalars(select(TrackingKey.id).where(*named)).one()
-    rows = [{"candidate_id": candidate.id, "key_id": key_id, "value": value} for candidate in found]
-    insert_or_replace(connection, CandidateTag, rows, "value")
+    tag_id = ensure_key(session, project.id, key)
+    rows = [{"candidate_id": candidate.id, "key_id": tag_id, "value": value} for candidate in found]
+    insert_or_replace(session.connection(), CandidateTag, rows, "value")
     moment = now_ms()
     for candidate in found:
         candidate.updated_ms = moment

@@ -6,7 +6,9 @@ import time
 import pytest
 from sqlalchemy import func, select, text
 
+from modelyard.domains.namespaces.tables import Project
 from modelyard.domains.tracking.hot import keys
+from modelyard.domains.tracking.hot.keys import KeyBook
 from modelyard.domains.tracking.hot.operations import (
     CandidateInfo,
     CreateCandidate,
@@ -17,6 +19,7 @@ from modelyard.domains.tracking.hot.operations import (
     UpdateCandidate,
 )
 from modelyard.domains.tracking.hot.writing import GroupWriter
+from modelyard.domains.tracking.many_candidates import tag_candidates
 from modelyard.domains.tracking.tables import Candidate, MetricSegment, TrackingKey
 from modelyard.entrypoints.request import Installation
 from modelyard.platform.database import Database
@@ -145,3 +148,55 @@ def test_a_new_name_copies_nothing_that_is_known(installation: Installation, wor
     assert list(known) == ["a", "b", "c"]
     group_writer.keys.settle(committed=False)
     assert known == {}
+
+
+def test_names_are_counted_together_whoever_makes_them(
+    installation: Installation, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = create(installation, world).place
+    monkeypatch.setattr(keys, "MOST_NAMES", 4)
+    lane, database = installation.lane, installation.database
+
+    def tag(key: str) -> None:
+        with database.write() as session:
+            project = session.get_one(Project, world.project_id)
+            tag_candidates(session, world.developer.actor, project, [place.iid], key=key, value="v")
+
+    lane.submit_and_wait(LogData(place, 1, metrics=points("loss")))
+    tag("team")
+    tag("state")
+    # The lane has counted before, and not what was made since.
+    with pytest.raises(Invalid, match="has 4 different names"):
+        lane.submit_and_wait(LogData(place, 1, metrics=points("acc")))
+    with pytest.raises(Invalid, match="has 4 different names"):
+        tag("more")
+    tag("loss")
+    assert names_of(database) == {"mlflow.runName", "loss", "team", "state"}
+
+
+@pytest.mark.parametrize("engine", ["postgresql"])
+def test_two_processes_do_not_make_the_last_name_both(
+    installation: Installation, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = create(installation, world).place
+    monkeypatch.setattr(keys, "MOST_NAMES", 2)
+    ahead, behind = open_writer(installation.database), open_writer(installation.database)
+    told: list[object] = []
+
+    def follow() -> None:
+        behind.begin()
+        told.extend(GroupWriter()(behind, [LogData(place, 1, tags={name: "v"}) for name in ("b", "a")]))
+        behind.commit()
+
+    ahead.begin()
+    KeyBook().ids(ahead, world.project_id, ["a"])
+    following = threading.Thread(target=follow)
+    following.start()
+    await_somebody_waiting(installation.database)
+    ahead.commit()
+    following.join()
+    ahead.close()
+    behind.close()
+    assert isinstance(told[0], Invalid)
+    assert told[1] is None, "The other one's name is found."
+    assert names_of(installation.database) == {"mlflow.runName", "a"}

@@ -3,14 +3,20 @@
 from collections import OrderedDict
 from collections.abc import Iterable
 
+from sqlalchemy.orm import Session
+
 from modelyard.platform.errors import Invalid
-from modelyard.platform.raw import Bulk, RawTransaction, in_pieces, marks
+from modelyard.platform.raw import Bulk, RawTransaction, SessionTransaction, in_pieces, marks
 
 MOST_PROJECTS = 256
 # Of one project. What differs from run to run belongs into values; as names it would only fill tables and memory.
 MOST_NAMES = 100_000
 
 _INSERT = Bulk("tracking_keys", ("project_id", "name"), ("bigint", "text"), "ON CONFLICT DO NOTHING")
+
+
+# Whoever makes names of a project on PostgreSQL waits for the others who do; SQLite has one writer anyway.
+_WAIT_FOR_OTHERS = "SELECT pg_advisory_xact_lock(71830, hashint8(?))"
 
 
 class KeyBook:
@@ -30,8 +36,7 @@ class KeyBook:
         if book is None:
             book = self._known[project_id] = {}
             while len(self._known) > MOST_PROJECTS:
-                forgotten, _ = self._known.popitem(last=False)
-                self._counts.pop(forgotten, None)
+                self._known.popitem(last=False)
         return book
 
     def ids(self, transaction: RawTransaction, project_id: int, names: Iterable[str]) -> dict[str, int]:
@@ -47,9 +52,7 @@ class KeyBook:
         found = self._look_up(transaction, project_id, missing)
         wanted = sorted(name for name in missing if name not in found)
         if wanted:
-            self._count(transaction, project_id, len(wanted))
-            transaction.insert_many(_INSERT, [(project_id, name) for name in wanted])
-            found |= self._look_up(transaction, project_id, wanted)
+            found |= self._make(transaction, project_id, wanted)
         self._new.extend((project_id, name) for name in found)
         book.update(found)
         return book
@@ -59,11 +62,23 @@ class KeyBook:
         if not committed:
             for project_id, name in self._new:
                 self._known.get(project_id, {}).pop(name, None)
-                self._counts.pop(project_id, None)
         self._new.clear()
+        self._counts.clear()
+
+    def _make(self, transaction: RawTransaction, project_id: int, names: list[str]) -> dict[str, int]:
+        found: dict[str, int] = {}
+        if not transaction.is_sqlite and project_id not in self._counts:
+            transaction.run(_WAIT_FOR_OTHERS, (project_id,))
+            found = self._look_up(transaction, project_id, names)
+        wanted = [name for name in names if name not in found]
+        if wanted:
+            self._count(transaction, project_id, len(wanted))
+            transaction.insert_many(_INSERT, [(project_id, name) for name in wanted])
+            found |= self._look_up(transaction, project_id, wanted)
+        return found
 
     def _count(self, transaction: RawTransaction, project_id: int, more: int) -> None:
-        """Note that a project gets more names. What other processes make is counted when this one begins to count."""
+        """Note that a project gets more names; it holds for this transaction, while nobody else makes any."""
         count = self._counts.get(project_id)
         if count is None:
             sql = "SELECT count(*) FROM tracking_keys WHERE project_id = ?"
@@ -84,3 +99,12 @@ class KeyBook:
             for name, key_id in transaction.rows(sql, (project_id, *piece)):
                 found[str(name)] = int(key_id)  # type: ignore[arg-type]  # an integer column
         return found
+
+
+def ensure_key(session: Session, project_id: int, name: str) -> int:
+    """The id of a name in an ordinary session; one that is missing is made.
+
+    Raises:
+        Invalid: the project would have too many.
+    """
+    return KeyBook().ids(SessionTransaction(session), project_id, [name])[name]
