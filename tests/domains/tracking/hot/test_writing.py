@@ -200,3 +200,14 @@ def test_two_processes_do_not_make_the_last_name_both(
     assert isinstance(told[0], Invalid)
     assert told[1] is None, "The other one's name is found."
     assert names_of(installation.database) == {"mlflow.runName", "a"}
+
+
+def test_the_project_that_was_used_longest_ago_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keys, "MOST_PROJECTS", 2)
+    book = KeyBook()
+    for project_id in (1, 2):
+        book.of_project(project_id)["loss"] = project_id
+    for project_id in (1, 3):
+        book.of_project(project_id)
+    assert book.of_project(1) == {"loss": 1}
+    assert book.of_project(2) == {}

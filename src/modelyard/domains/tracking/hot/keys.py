@@ -37,6 +37,8 @@ class KeyBook:
             book = self._known[project_id] = {}
             while len(self._known) > MOST_PROJECTS:
                 self._known.popitem(last=False)
+        else:
+            self._known.move_to_end(project_id)
         return book
 
     def ids(self, transaction: RawTransaction, project_id: int, names: Iterable[str]) -> dict[str, int]:
