@@ -227,7 +227,8 @@ def test_a_big_candidate_goes_a_few_rows_at_a_time(installation: Installation, w
     assert driver is not None
     event.listen(installation.database.engine, "commit", lambda _connection: seen.append(driver.total_changes))
     assert purge_deleted(installation.database, keep=KEEP) == Purged(0, 1, 0)
-    assert max(after - before for before, after in pairwise(seen)) <= ROWS_AT_ONCE
+    # The row of each file is counted twice: with it, its bytes are taken off what its project has.
+    assert max(after - before for before, after in pairwise(seen)) <= 2 * ROWS_AT_ONCE
     assert all_of(installation, Candidate, CandidateTag, Package, PackageFile) == [0, 0, 0, 0]
     with installation.database.read() as session:
         assert session.scalars(select(EventRow.kind).order_by(EventRow.id.desc())).first() == "PackageDeleted"
