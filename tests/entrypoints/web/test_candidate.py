@@ -80,10 +80,15 @@ def test_a_curve_is_reduced_and_says_what_is_left_out(
     curve = developer.get(f"{candidate}/performance.json?metric=curve&buckets=10").answer.json()
     assert (len(curve["x"]), curve["points"], curve["unplotted"]) == (10, 1000, 1)
     assert (curve["x"][-1], curve["last"][-1], curve["min"][0], curve["max"][0]) == (999, 999.0, 0.0, 99.0)
+    assert curve["latest"] == {
+        "text": "999",
+        "exact": "999.0",
+        "summary": "curve of candidate 1: 999 at step 999, 0 to 999.",
+    }
     part = developer.get(f"{candidate}/performance.json?metric=curve&buckets=600&from=10&to=19").answer.json()
     assert part["x"] == list(range(10, 20))
     nothing = developer.get(f"{candidate}/performance.json?metric=nothing").answer.json()
-    assert (nothing["x"], nothing["points"]) == ([], 0)
+    assert (nothing["x"], nothing["points"], nothing["latest"]) == ([], 0, None)
     for query in ("buckets=x", "from=1e5", "to=99999999999999999999", "buckets=-3"):
         assert developer.get(f"{candidate}/performance.json?metric=curve&{query}").status in {200, 422}
 

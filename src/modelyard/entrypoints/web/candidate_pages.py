@@ -12,6 +12,7 @@ from modelyard.domains.tracking.artifacts import ArtifactPath, ModelFolder, list
 from modelyard.domains.tracking.candidate_rows import EVERYTHING, CandidateRow, Wanted
 from modelyard.domains.tracking.experiment_search import ExperimentRow, read_experiment
 from modelyard.domains.tracking.hot.operations import Status
+from modelyard.domains.tracking.news import version_of_candidate
 from modelyard.domains.tracking.numbered import neighbours_of, read_numbered_candidate
 from modelyard.entrypoints.web.candidate_lists import CANDIDATES, STATUS_WORDS
 from modelyard.entrypoints.web.chrome import Link
@@ -37,6 +38,7 @@ class OpenedCandidate:
     where: Where
     standing: Standing
     neighbours: dict[str, str]
+    version: str
     models: list[ModelFolder]
     size_bytes: int
     file_count: int
@@ -76,6 +78,7 @@ class OpenedCandidate:
             "is_deleted": self.row.deleted_ms is not None,
             "is_live": self.is_live,
             "url": self.url,
+            "version": self.version,
         }
 
     def _facts(self) -> list[str | Markup]:
@@ -129,6 +132,7 @@ def open_candidate(
     where, found = in_project(session, actor, project, CURRENT, title=titles, way=way)
     check(found, ability)
     beside = neighbours_of(session, actor, project, row)
+    is_live = Status(row.status) in ALIVE
     return OpenedCandidate(
         project,
         experiment,
@@ -139,6 +143,7 @@ def open_candidate(
             "previous_url": f"{base}{CANDIDATES}/{beside.previous_iid}" if beside.previous_iid is not None else "",
             "next_url": f"{base}{CANDIDATES}/{beside.next_iid}" if beside.next_iid is not None else "",
         },
+        version_of_candidate(session, actor, project, row.id) if is_live else "",
         models,
         sum(entry.size_bytes for entry in files) + sum(model.size_bytes for model in models),
         sum(entry.files for entry in files) + sum(model.files for model in models),

@@ -20,7 +20,7 @@ from modelyard.domains.tracking.candidates import (
     rename_candidate,
     restore_candidate,
 )
-from modelyard.domains.tracking.curves import Extremes, curve_of, extremes_of
+from modelyard.domains.tracking.curves import Curve, Extremes, curve_of, extremes_of
 from modelyard.domains.tracking.locations import candidate_location
 from modelyard.domains.tracking.numbered import numbers_of_runs, read_numbered_candidate
 from modelyard.domains.tracking.tables import Candidate
@@ -30,7 +30,7 @@ from modelyard.entrypoints.web.candidate_lists import CANDIDATES
 from modelyard.entrypoints.web.candidate_pages import HEADING, OpenedCandidate, open_candidate
 from modelyard.entrypoints.web.chrome import FormState, Toast
 from modelyard.entrypoints.web.errors import status_of
-from modelyard.entrypoints.web.formatting import count, measure
+from modelyard.entrypoints.web.formatting import count, exact, measure
 from modelyard.entrypoints.web.navigation import EXPERIMENTS, PACKAGES, PROJECT_ROUTE, project_url
 from modelyard.entrypoints.web.places import described
 from modelyard.entrypoints.web.routing import Pages
@@ -91,8 +91,7 @@ def show_candidate(visit: Visit) -> Response:
     with visit.read() as (session, actor):
         opened = open_candidate(visit, session, actor)
         shown = _shown(session, actor, opened)
-    is_region = visit.is_partial and visit.request.headers.get("hx-target", "").endswith("#candidate")
-    template = "candidates/_candidate.html" if is_region else "candidates/show.html"
+    template = "candidates/_candidate.html" if visit.wants_region("candidate") else "candidates/show.html"
     return visit.page(template, opened.where, candidate=shown, heading=opened.heading("Overview"))
 
 
@@ -209,8 +208,14 @@ def _metric_row(opened: OpenedCandidate, metric: LatestValue, extremes: Extremes
         greatest=extremes.greatest,
         note=f"{at} · {between}" if extremes.least != extremes.greatest else at,
         series_url=f"{opened.url}/performance.json?metric={quote(metric.key, safe='')}",
-        summary=f"{metric.key} of candidate {opened.row.iid}: {measure(metric.value)} at {at}, {between}.",
+        summary=_summary(opened.row, metric, extremes),
     )
+
+
+def _summary(row: CandidateRow, metric: LatestValue, extremes: Extremes) -> str:
+    """A curve in words."""
+    between = f"{measure(extremes.least)} to {measure(extremes.greatest)}"
+    return f"{metric.key} of candidate {row.iid}: {measure(metric.value)} at step {count(metric.step)}, {between}."
 
 
 def _tiles(metrics: list[MetricRow], primary: str | None) -> list[MetricRow]:
@@ -222,15 +227,18 @@ def _tiles(metrics: list[MetricRow], primary: str | None) -> list[MetricRow]:
 def show_performance(visit: Visit) -> Response:
     with visit.read() as (session, actor):
         opened = open_candidate(visit, session, actor, title="Performance", wanted=HEADING)
+        candidate, heading = opened.shown(), opened.heading("Performance")
+        if visit.wants_region("candidate-heading"):
+            return visit.page("candidates/_live_heading.html", opened.where, candidate=candidate, heading=heading)
         metrics = _metric_rows(session, actor, opened)
     return visit.page(
         "candidates/performance.html",
         opened.where,
-        candidate=opened.shown(),
         metric_count=len(metrics),
         groups=_groups(metrics),
         snippet=snippets.log_metric(opened.row.run_id),
-        heading=opened.heading("Performance"),
+        candidate=candidate,
+        heading=heading,
     )
 
 
@@ -250,7 +258,7 @@ def _groups(metrics: list[MetricRow]) -> list[dict[str, object]]:
 
 
 def send_curve(visit: Visit) -> Response:
-    """One metric as columns, reduced for the range that is visible."""
+    """One metric as columns, reduced for the range that is visible, and its last value as a card shows it."""
     with visit.read() as (session, actor):
         project = get_project(session, actor, visit.variable("project"))
         row = read_numbered_candidate(session, actor, project, visit.number("candidate"), wanted=HEADING)
@@ -264,7 +272,18 @@ def send_curve(visit: Visit) -> Response:
             first_step=_whole(visit, "from", -MOST_STEP),
             last_step=_whole(visit, "to", MOST_STEP),
         )
-    return Response(msgspec.json.encode(asdict(curve)), media_type="application/json", headers=data_headers())
+    found = asdict(curve) | {"latest": _latest(row, visit.query("metric"), curve)}
+    return Response(msgspec.json.encode(found), media_type="application/json", headers=data_headers())
+
+
+def _latest(row: CandidateRow, key: str, curve: Curve) -> dict[str, str] | None:
+    metric = next((metric for metric in row.metrics if metric.key == key), None)
+    if metric is None:
+        return None
+    least = min((value for value in curve.min if value is not None), default=None)
+    greatest = max((value for value in curve.max if value is not None), default=None)
+    summary = _summary(row, metric, Extremes(least, greatest))
+    return {"text": measure(metric.value), "exact": exact(metric.value), "summary": summary}
 
 
 def _whole(visit: Visit, name: str, usual: int) -> int:

@@ -112,10 +112,10 @@ def show_candidates(visit: Visit) -> Response:
     with visit.read() as (session, actor):
         opened = open_experiment(visit, session, actor, title="Candidates")
         asked = asked_for(visit, session, actor, opened)
-        if _wants(visit, MORE_COLUMNS):
+        if visit.wants_region(MORE_COLUMNS):
             return _more_columns(visit, session, actor, opened, asked)
         grid = _grid(visit, session, actor, opened, asked)
-    is_region = _wants(visit, "candidates")
+    is_region = visit.wants_region("candidates")
     response = visit.page(
         "experiments/_region.html" if is_region else "experiments/candidates.html",
         opened.where,
@@ -132,10 +132,6 @@ def show_candidates(visit: Visit) -> Response:
         # Only the filter says what is wrong; the last good result stays.
         response.headers.update({"HX-Retarget": "#filter", "HX-Reselect": "#filter", "HX-Reswap": "outerHTML"})
     return response
-
-
-def _wants(visit: Visit, region: str) -> bool:
-    return visit.is_partial and visit.request.headers.get("hx-target", "").endswith(f"#{region}")
 
 
 def asked_for(visit: Visit, session: Session, actor: Actor, opened: OpenedExperiment) -> Asked:

@@ -110,7 +110,11 @@ class Visit:
     @property
     def wants_dialog(self) -> bool:
         """Whether a task is to be shown over the page one is on."""
-        return self.is_partial and self.request.headers.get("hx-target", "").endswith(f"#{DIALOG_SLOT}")
+        return self.wants_region(DIALOG_SLOT)
+
+    def wants_region(self, region: str) -> bool:
+        """Whether the element with this id is to be renewed."""
+        return self.is_partial and self.request.headers.get("hx-target", "").endswith(f"#{region}")
 
     def variable(self, name: str) -> str:
         """A part of the path that the route's pattern names."""

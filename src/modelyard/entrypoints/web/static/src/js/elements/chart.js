@@ -12,7 +12,7 @@ import { announce, make } from "modelyard/dom.js";
 import { formatValue } from "modelyard/numbers.js";
 
 /** @typedef {{ x: number[], last: (number | null)[], min: (number | null)[], max: (number | null)[],
- *   points: number, unplotted: number }} Series */
+ *   points: number, unplotted: number, latest: { text: string, exact: string, summary: string } | null }} Series */
 
 const HEIGHT_PX = 196;
 const MARKERS_UP_TO = 60;
@@ -109,11 +109,22 @@ class Chart extends HTMLElement {
       if (!answer.ok) throw new Error(`${answer.status}`);
       this.#series = await answer.json();
       this.#draw();
+      this.#showLatest();
     } catch {
       this.#say(`The points of ${this.#label} could not be loaded. Reload the page to try again.`);
     } finally {
       this.#loading = false;
     }
+  }
+
+  /** The card's head keeps up with the curve. A part of the curve does not say what lies between its extremes. */
+  #showLatest() {
+    const latest = this.#series?.latest;
+    const number = this.#card?.querySelector(".chart-last .number");
+    if (!latest || !number) return;
+    number.textContent = latest.text;
+    number.setAttribute("title", latest.exact);
+    if (!this.#range) this.setAttribute("aria-label", latest.summary);
   }
 
   /** @param {string} sentence */
