@@ -70,6 +70,28 @@ def test_a_running_candidate_tells_of_its_metrics_and_its_end(
         assert [name for name, _, _ in heard] == ["change", "end"]
 
 
+def test_a_page_may_ask_now_and_then(
+    developer: Browser, live: LiveServer, world: World, experiment: str, log: Log
+) -> None:
+    made = log("before", {"loss": 1.0}, is_finished=False)
+    candidate = f"/{world.project_path}/-/ml/candidates/{made.place.iid}"
+    following = developer.get(candidate).soup.select_one("my-live")
+    assert following is not None
+    pages = (
+        f"{experiment}/live?since={version_of(developer, experiment)}",
+        f"{following['src']}?since={following['since']}",
+    )
+    for path in pages:
+        with developer.client.stream("GET", f"{path}&once=1", timeout=10) as answer:
+            assert list(events(answer)) == []
+    live.installation.lane.submit_and_wait(UpdateCandidate(made.place, now_ms(), Status.FINISHED, now_ms()))
+    heard = []
+    for path in pages:
+        with developer.client.stream("GET", f"{path}&once=1", timeout=10) as answer:
+            heard.append([name for name, _, _ in events(answer)])
+    assert heard == [["change"], ["change", "end"]]
+
+
 def test_streams_are_for_those_who_may_see(browse: Browse, world: World, experiment: str, log: Log) -> None:
     log("secret")
     path = f"{experiment}/live?since=0"

@@ -221,11 +221,12 @@ def show_experiment(visit: Visit) -> Response:
         owner = _person(visit, session, actor, opened.experiment)
     row = opened.experiment
     return visit.page(
-        "experiments/show.html",
+        "experiments/_overview.html" if visit.wants_region("experiment") else "experiments/show.html",
         opened.where,
         experiment=shown_experiment(opened)
         | {
             "id": row.iid,
+            "version": opened.version,
             "owner": owner,
             "created_at": from_ms(row.created_ms),
             "updated_at": from_ms(max(row.updated_ms, opened.activity.last_ms or 0)),

@@ -2,7 +2,7 @@
 
 The database is asked once a second for each experiment or candidate that is followed, as another process may have
 written. A page's own reader is asked anew only when there is something to tell. A stream ends after a minute; the
-browser comes back by itself, and is let in anew.
+browser comes back by itself, and is let in anew. With `once` it ends at once, for pages that only ask now and then.
 """
 
 import asyncio
@@ -76,7 +76,7 @@ def mount(pages: Pages) -> None:
 
 async def follow_experiment(visit: Visit, following: Following) -> Response:
     """Tells of candidates that came or changed after the version `since`."""
-    seen = visit.request.headers.get("last-event-id") or visit.query("since")
+    seen = _since(visit)
     if seen and (not seen.isascii() or not seen.isdecimal() or len(seen) > 18):  # noqa: PLR2004  # milliseconds
         raise Invalid("since is the number that the page was given.")
 
@@ -119,7 +119,12 @@ async def follow_candidate(visit: Visit, following: Following) -> Response:
         changed = _event("change", b'{"changed":1}', current) if version and current != version else b""
         return Seen(changed + (_event("end", b"{}", current) if is_over else b""), current, is_over)
 
-    return await _stream(visit, following, find, look, visit.request.headers.get("last-event-id", ""))
+    return await _stream(visit, following, find, look, _since(visit))
+
+
+def _since(visit: Visit) -> str:
+    """The version that the page has seen, by its last event or else by what it was given."""
+    return visit.request.headers.get("last-event-id") or visit.query("since")
 
 
 class _EventStream(StreamingResponse):
@@ -152,6 +157,8 @@ async def _events(
 ) -> AsyncGenerator[bytes]:
     loop = asyncio.get_running_loop()
     yield f"retry: {RETRY_MS}\n\n".encode() + seen.body
+    if visit.query("once"):
+        return
     ends = loop.time() + LASTS_S
     find_version = functools.partial(subject.find_version, visit.installation)
     async with following.followed(visit.installation, subject, find_version) as topic:

@@ -1,14 +1,19 @@
 /** `<my-live src="…" region="id">` hears over server-sent events that something changed; charts hear it from this.
  *
- * With `noun` and `nouns`, new things are announced by a pill and shown when it is pressed, so that nothing moves under
- * the cursor; a region that is still empty (`data-empty`) fills by itself. Without `noun`, the region is renewed in
- * place, at most once a second. The stream closes while the tab is hidden.
+ * The region is renewed in place, at most every two seconds. With `noun` and `nouns` it is a list, which is renewed only
+ * while its reader is at rest at its beginning; otherwise a pill tells the news, and shows them when it is pressed, so
+ * that nothing moves under the cursor. The stream closes while the tab is hidden, and goes on from what was heard last;
+ * a tab that has no place for a stream asks every ten seconds.
  */
 
 import { announce, icon, make } from "modelyard/dom.js";
+import { hasPlace, leavePlace, onPlaces, takePlace } from "modelyard/live_places.js";
+import { isAtRest, isBusy, keepingPlace } from "modelyard/reader.js";
 import { refreshRegion } from "modelyard/requests.js";
 
-const EVERY_MS = 1000;
+const GATHERS_MS = 100;
+const EVERY_MS = 2000;
+const ASKS_EVERY_MS = 10_000;
 // A stream that was refused, say because the server is busy, is asked for again: after so long, and then twice as long.
 const FIRST_RETRY_MS = 2_000;
 const LAST_RETRY_MS = 60_000;
@@ -16,23 +21,39 @@ const LAST_RETRY_MS = 60_000;
 class Live extends HTMLElement {
   /** @type {EventSource | null} */
   #stream = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #asking;
+  #retryMs = FIRST_RETRY_MS;
+  #streams = false;
+  #isOver = false;
+  #state = "";
+  #seen = "";
+  #rendered = "";
   #created = 0;
+  #isDue = false;
+  #showsNextAt = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
-  #retryMs = FIRST_RETRY_MS;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #retry;
+  #forget = () => {};
 
   connectedCallback() {
+    this.#rendered = this.#region?.dataset.version ?? "";
+    this.#seen = this.getAttribute("since") ?? this.#rendered;
     document.addEventListener("visibilitychange", this.#follow);
     document.addEventListener("htmx:after:swap", this.#settled);
+    for (const name of ["focus", "pageshow"]) window.addEventListener(name, this.#follow);
+    window.addEventListener("pagehide", this.#leave);
+    this.#forget = onPlaces(this.#arrange);
     this.#follow();
   }
 
   disconnectedCallback() {
     document.removeEventListener("visibilitychange", this.#follow);
     document.removeEventListener("htmx:after:swap", this.#settled);
-    this.#close();
+    for (const name of ["focus", "pageshow"]) window.removeEventListener(name, this.#follow);
+    window.removeEventListener("pagehide", this.#leave);
+    this.#forget();
+    this.#leave();
   }
 
   get #region() {
@@ -40,73 +61,125 @@ class Live extends HTMLElement {
   }
 
   #follow = () => {
-    if (document.hidden) this.#close();
-    else if (!this.#stream) this.#open();
+    if (document.hidden || this.#isOver) return this.#leave();
+    takePlace();
+    this.#arrange();
+  };
+
+  #leave = () => {
+    leavePlace();
+    this.#close();
+  };
+
+  /** Hold a stream or ask now and then, whichever there is a place for. */
+  #arrange = () => {
+    if (document.hidden || this.#isOver) return;
+    const streams = hasPlace();
+    if (streams === this.#streams && (this.#stream || this.#asking)) return;
+    this.#close();
+    this.#streams = streams;
+    this.#open();
   };
 
   #open() {
     const url = new URL(this.getAttribute("src") ?? "", location.href);
-    const since = this.#region?.dataset.version;
-    if (since) url.searchParams.set("since", since);
-    this.#stream = new EventSource(url);
-    this.#stream.addEventListener("open", () => {
+    if (this.#seen) url.searchParams.set("since", this.#seen);
+    if (!this.#streams) url.searchParams.set("once", "1");
+    const stream = new EventSource(url);
+    this.#stream = stream;
+    this.#asking = undefined;
+    stream.addEventListener("open", () => {
       this.#retryMs = FIRST_RETRY_MS;
-      this.#showState("open");
+      this.#showState(this.#streams ? "open" : "asking");
     });
-    this.#stream.addEventListener("error", () => {
-      // The browser comes back by itself, except when the server has refused.
-      if (this.#stream?.readyState === EventSource.CLOSED) this.#reopenLater();
-      else this.#showState("waiting");
+    stream.addEventListener("error", () => this.#interrupted(stream));
+    stream.addEventListener("change", (event) => this.#hear(event));
+    stream.addEventListener("end", () => {
+      this.#isOver = true;
+      this.#leave();
     });
-    this.#stream.addEventListener("change", (event) => this.#note(JSON.parse(event.data)));
-    this.#stream.addEventListener("end", () => this.#close());
   }
 
-  #reopenLater() {
-    this.#close();
-    // Not all at the same moment, where one server has refused many pages.
-    this.#retry = setTimeout(this.#follow, this.#retryMs * (1 + Math.random() / 2));
-    this.#retryMs = Math.min(2 * this.#retryMs, LAST_RETRY_MS);
+  /** @param {EventSource} stream */
+  #interrupted(stream) {
+    // The browser comes back by itself, except when the server has refused.
+    const isRefused = stream.readyState === EventSource.CLOSED;
+    if (isRefused) this.#showState("closed");
+    else if (this.#streams) return this.#showState("waiting");
+    stream.close();
+    this.#asking = setTimeout(() => this.#open(), isRefused ? this.#retryMs * (1 + Math.random() / 2) : ASKS_EVERY_MS);
+    if (isRefused) this.#retryMs = Math.min(2 * this.#retryMs, LAST_RETRY_MS);
   }
 
   #close() {
-    clearTimeout(this.#retry);
     this.#stream?.close();
     this.#stream = null;
+    clearTimeout(this.#asking);
+    this.#asking = undefined;
     this.#showState("closed");
   }
 
   /** @param {string} state */
   #showState(state) {
+    this.#state = state;
     for (const dot of document.querySelectorAll(".live-dot")) /** @type {HTMLElement} */ (dot).dataset.state = state;
   }
 
-  /** @param {{ created?: number }} news */
-  #note({ created = 0 }) {
-    this.#created += created;
-    this.#timer ??= setTimeout(() => {
+  /** @param {MessageEvent} event */
+  #hear({ data, lastEventId }) {
+    this.#seen = lastEventId;
+    if (this.#rendered && Number(lastEventId) <= Number(this.#rendered)) return; // already on the page
+    this.#created += JSON.parse(data).created ?? 0;
+    this.#isDue = true;
+    this.#plan();
+  }
+
+  #plan() {
+    if (!this.#isDue || this.#timer !== undefined) return;
+    const wait = Math.max(GATHERS_MS, this.#showsNextAt - performance.now());
+    this.#timer = setTimeout(() => void this.#showDue(), wait);
+  }
+
+  async #showDue() {
+    this.#isDue = false;
+    try {
+      await this.#show();
+    } finally {
+      this.#showsNextAt = performance.now() + EVERY_MS;
       this.#timer = undefined;
-      void this.#show();
-    }, EVERY_MS);
+      this.#plan();
+    }
   }
 
   async #show() {
-    const announces = this.hasAttribute("noun") && this.#region?.dataset.empty === undefined;
-    if (announces) this.#offer();
-    else await this.#renew();
+    const region = this.#region;
+    if (!this.hasAttribute("noun")) {
+      this.#isDue = isBusy();
+      if (!this.#isDue) await this.#renew();
+    } else if (region && region.dataset.empty === undefined && !isAtRest(region)) {
+      this.#offer();
+    } else {
+      if (this.#created) announce(this.#sentence);
+      await this.#renew();
+    }
   }
 
   async #renew() {
+    const region = this.#region;
     this.#created = 0;
     this.replaceChildren();
-    const region = this.getAttribute("region");
-    if (region) await refreshRegion(region, { morph: !this.hasAttribute("noun") });
+    if (region && this.hasAttribute("noun")) await keepingPlace(region, () => refreshRegion(region.id));
+    else if (region) await refreshRegion(region.id, { morph: true });
     this.dispatchEvent(new CustomEvent("live-update", { bubbles: true }));
   }
 
-  #offer() {
+  get #sentence() {
     const noun = this.getAttribute(this.#created === 1 ? "noun" : "nouns");
-    const sentence = this.#created ? `${this.#created} new ${noun}` : `Some ${this.getAttribute("nouns")} have changed`;
+    return this.#created ? `${this.#created} new ${noun}` : `Some ${this.getAttribute("nouns")} have changed`;
+  }
+
+  #offer() {
+    const sentence = this.#sentence;
     const button = make("button", { type: "button", class: "button" }, icon("arrow-up"), `${sentence} — show`);
     button.addEventListener("click", () => void this.#renew());
     this.replaceChildren(button);
@@ -115,8 +188,12 @@ class Live extends HTMLElement {
 
   /** Whoever filtered, sorted or paged has just seen the newest state. */
   #settled = () => {
+    this.#showState(this.#state);
+    const version = this.#region?.dataset.version ?? "";
+    if (version === this.#rendered) return;
+    this.#rendered = this.#seen = version;
     this.#created = 0;
-    if (this.firstElementChild) this.replaceChildren();
+    this.replaceChildren();
   };
 }
 

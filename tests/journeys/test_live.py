@@ -1,0 +1,140 @@
+"""Open pages keep up with what happens, without a click, and however many of them there are."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from modelyard.domains.tracking.experiments import create_experiment
+from modelyard.domains.tracking.hot.operations import (
+    CandidateInfo,
+    CreateCandidate,
+    LogData,
+    MetricColumns,
+    Status,
+    UpdateCandidate,
+)
+from modelyard.platform.clock import now_ms
+from modelyard.platform.ids import hex_id
+from tests.conftest import LiveServer, World
+from tests.journeys.conftest import OpenWindow
+
+pytestmark = pytest.mark.full
+
+EXPERIMENT = "/acme/churn/-/ml/experiments/1"
+TABLE = f"{EXPERIMENT}/candidates"
+PAGES = 8
+PLACES = 3
+STREAMING = '.live-dot[data-state="open"]'
+SOON_MS = 15_000
+
+
+@pytest.fixture
+def engine() -> str:
+    """Pages look alike on both engines."""
+    return "sqlite"
+
+
+class Script:
+    """What a training script does, one act at a time."""
+
+    def __init__(self, live: LiveServer, world: World) -> None:
+        self._lane, self._project_id = live.installation.lane, world.project_id
+
+    def start(self, name: str) -> CandidateInfo:
+        moment = now_ms()
+        made = self._lane.submit_and_wait(
+            CreateCandidate(self._project_id, 1, hex_id(), name, "ada", None, moment, moment, {})
+        )
+        assert isinstance(made, CandidateInfo)
+        self.log(made, 1, 0.875)
+        return made
+
+    def log(self, made: CandidateInfo, step: int, loss: float) -> None:
+        self._lane.submit_and_wait(LogData(made.place, now_ms(), MetricColumns(["loss"], [step], [now_ms()], [loss])))
+
+    def finish(self, made: CandidateInfo) -> None:
+        self._lane.submit_and_wait(UpdateCandidate(made.place, now_ms(), Status.FINISHED, now_ms()))
+
+
+@pytest.fixture
+def script(live: LiveServer, world: World) -> Script:
+    with live.installation.database.write() as session:
+        create_experiment(session, world.owner.actor, world.project(session), name="churn-xgb")
+    return Script(live, world)
+
+
+def test_a_list_and_an_overview_follow_a_run(
+    live: LiveServer, world: World, window: OpenWindow, script: Script
+) -> None:
+    script.finish(script.start("before"))
+    mine = window(live, world.developer)
+    page = mine.open(TABLE)
+    page.locator(STREAMING).wait_for()
+    page.get_by_role("link", name="before").focus()
+    overview = page.context.new_page()
+    overview.goto(live.url + EXPERIMENT)
+    made = script.start("running")
+    row = page.locator(".table-grid tbody tr").filter(has_text="running")
+    expect(row).to_contain_text("running")
+    expect(page.locator("#experiment-heading")).to_contain_text("1 running")
+    expect(overview.locator("#experiment")).to_contain_text("1 running")
+    script.log(made, 2, 0.125)
+    script.finish(made)
+    expect(row).to_contain_text("0.1250")
+    expect(row).to_contain_text("finished")
+    for shown in (page.locator("#experiment-heading"), overview.locator("#experiment")):
+        expect(shown).to_contain_text("2 candidates")
+        expect(shown).not_to_contain_text("1 running")
+    expect(page.get_by_role("link", name="before")).to_be_focused()
+    expect(page.locator(STREAMING)).to_be_visible()
+
+
+def test_nothing_moves_while_somebody_is_busy_with_it(
+    live: LiveServer, world: World, window: OpenWindow, script: Script
+) -> None:
+    script.finish(script.start("before"))
+    mine = window(live, world.developer)
+    page = mine.open(TABLE)
+    page.locator(STREAMING).wait_for()
+    field = page.get_by_label("Filter candidates")
+    field.press_sequentially("metrics.")
+    script.start("after")
+    pill = page.get_by_role("button", name="1 new candidate — show")
+    pill.wait_for()
+    assert field.input_value() == "metrics."
+    below, above = field.bounding_box(), pill.bounding_box()
+    assert below is not None
+    assert above is not None
+    assert above["y"] > below["y"] + below["height"]
+    pill.click()
+    expect(page.locator(".table-grid tbody tr")).to_have_count(2)
+
+
+def test_a_card_follows_its_curve(live: LiveServer, world: World, window: OpenWindow, script: Script) -> None:
+    made = script.start("running")
+    mine = window(live, world.developer)
+    page = mine.open("/acme/churn/-/ml/candidates/1/performance")
+    page.locator("my-chart canvas").wait_for()
+    script.log(made, 2, 0.125)
+    expect(page.locator(".chart-last")).to_have_text("0.1250")
+    expect(page.locator("my-chart")).to_have_attribute(
+        "aria-label", re.compile(r"0\.1250 at step 2, 0\.1250 to 0\.8750")
+    )
+    script.finish(made)
+    expect(page.locator("#candidate-heading")).to_contain_text("finished")
+    expect(page.locator("#candidate-heading")).to_contain_text("took")
+
+
+def test_many_tabs_leave_connections_free(live: LiveServer, world: World, window: OpenWindow, script: Script) -> None:
+    mine = window(live, world.developer)
+    script.finish(script.start("before"))
+    pages = [mine.page, *(mine.page.context.new_page() for _ in range(PAGES - 1))]
+    for page in pages:
+        page.goto(live.url + TABLE)
+        page.locator('.live-dot:is([data-state="open"], [data-state="asking"])').wait_for()
+    expect(pages[0].locator('.live-dot[data-state="asking"]')).to_be_visible()
+    assert sum(page.locator(STREAMING).count() for page in pages) == PLACES
+    script.start("after")
+    for page in pages:
+        expect(page.locator(".table-grid tbody tr")).to_have_count(2, timeout=SOON_MS)
