@@ -156,7 +156,7 @@ class GridMarkup:
 
     def _head(self, row: CandidateRow) -> str:
         mark = ' data-deleted=""' if row.deleted_ms is not None else ""
-        iid = row.iid
+        iid, name = row.iid, escape(row.name)
         box = (
             f'<input class="tick" type="checkbox" name="c" value="{iid}" form="selection" aria-label="Select {iid}">'
             if self.has_boxes
@@ -164,7 +164,7 @@ class GridMarkup:
         )
         return (
             f'<tr{mark}><th scope="row" class="pin"><span class="cell-title">{box}<span class="iid">{iid}</span>'
-            f'<a href="{self.candidate_url}/{iid}">{escape(row.name)}</a></span></th>'
+            f'<a href="{self.candidate_url}/{iid}" title="{name}">{name}</a></span></th>'
         )
 
     def _badge(self, status: Status) -> str:
