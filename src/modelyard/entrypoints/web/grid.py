@@ -19,6 +19,7 @@ from modelyard.platform.errors import Invalid
 
 MOST_COLUMNS = 60
 MOST_CELL = 120
+MOST_TITLE = 1000
 MOST_CELLS_KNOWN = 4096
 STATUS_BADGES = {
     Status.SCHEDULED: ("neutral", "circle-dashed"),
@@ -156,7 +157,8 @@ class GridMarkup:
 
     def _head(self, row: CandidateRow) -> str:
         mark = ' data-deleted=""' if row.deleted_ms is not None else ""
-        iid, name = row.iid, escape(row.name)
+        iid, name = row.iid, row.name
+        shown = escape(name if len(name) <= MOST_CELL else f"{name[:MOST_CELL]}…")
         box = (
             f'<input class="tick" type="checkbox" name="c" value="{iid}" form="selection" aria-label="Select {iid}">'
             if self.has_boxes
@@ -164,7 +166,7 @@ class GridMarkup:
         )
         return (
             f'<tr{mark}><th scope="row" class="pin"><span class="cell-title">{box}<span class="iid">{iid}</span>'
-            f'<a href="{self.candidate_url}/{iid}" title="{name}">{name}</a></span></th>'
+            f'<a href="{self.candidate_url}/{iid}" title="{escape(name[:MOST_TITLE])}">{shown}</a></span></th>'
         )
 
     def _badge(self, status: Status) -> str:
@@ -234,7 +236,7 @@ def _short_cell(value: str, start: str) -> str:
 
 def _cut_cell(value: str, start: str) -> str:
     kind = "num" if _is_number(value) else "cut"
-    return f'<td class="{kind}{start}" title="{escape(value[:1000])}">{escape(value[:MOST_CELL])}…</td>'
+    return f'<td class="{kind}{start}" title="{escape(value[:MOST_TITLE])}">{escape(value[:MOST_CELL])}…</td>'
 
 
 def _is_number(text: str) -> bool:
