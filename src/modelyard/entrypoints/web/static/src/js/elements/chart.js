@@ -18,6 +18,7 @@ const HEIGHT_PX = 196;
 const MARKERS_UP_TO = 60;
 const TABLE_ROWS = 25;
 const ZOOM = 0.5;
+const NEIGHBOURHOOD = 0.1;
 const reach = new IntersectionObserver(
   (entries) => {
     for (const entry of entries) if (entry.isIntersecting) /** @type {Chart} */ (entry.target).load();
@@ -170,32 +171,52 @@ class Chart extends HTMLElement {
   #options() {
     const [ink, grid, text] = [colour("--chart-1"), colour("--chart-grid"), colour("--muted")];
     const { x } = /** @type {Series} */ (this.#series);
+    const isAlone = x.length === 1;
     const axis = { stroke: text, font: "11px 'Inter Variable', sans-serif", grid: { stroke: grid, width: 1 } };
     const ticks = { stroke: grid, width: 1, size: 4 };
     return {
       ...this.#size,
-      padding: [8, 6, 0, 0],
+      padding: [8, 18, 0, 0],
       legend: { show: false },
       cursor: { y: false, points: { size: 7 }, drag: { x: true, y: false, setScale: false } },
-      scales: { x: { time: false, range: this.#xRange }, y: { distr: this.#log ? 3 : 1 } },
+      scales: { x: { time: false, range: this.#xRange }, y: this.#yScale() },
       axes: [
-        { ...axis, ticks, size: 28, values: (/** @type {uPlot} */ _, /** @type {number[]} */ at) => at.map(stepLabel) },
+        {
+          ...axis, ticks, size: 28, ...(isAlone && { splits: () => x }),
+          values: (/** @type {uPlot} */ _, /** @type {number[]} */ at) => at.map(stepLabel),
+        },
         { ...axis, ticks, size: 52, values: (/** @type {uPlot} */ _, /** @type {number[]} */ at) => at.map(tickLabel) },
       ],
       series: [
         {},
         { label: "max", stroke: "transparent", points: { show: false } },
         { label: "min", stroke: "transparent", points: { show: false } },
-        { label: this.#label, stroke: ink, width: 1.5, points: { show: x.length <= MARKERS_UP_TO, size: 4, fill: ink } },
+        {
+          label: this.#label, stroke: ink, width: 1.5,
+          points: { show: x.length <= MARKERS_UP_TO, size: isAlone ? 10 : 4, fill: ink },
+        },
       ],
       bands: [{ series: [1, 2], fill: colour("--chart-1", 0.18) }],
       hooks: { setCursor: [this.#point], setSelect: [this.#selected], ready: [this.#ready] },
     };
   }
 
-  /** A single step needs some width to stand in. */
-  #xRange = (/** @type {uPlot} */ _plot, /** @type {number} */ low, /** @type {number} */ high) =>
-    low === high ? [low - 1, high + 1] : [low, high];
+  /** A single step stands in the middle: left to itself, uPlot draws it at the edge of 0 to 100. */
+  #xRange = (/** @type {uPlot} */ _plot, /** @type {number} */ low, /** @type {number} */ high) => {
+    const { x } = /** @type {Series} */ (this.#series);
+    return x.length === 1 ? [x[0] - 1, x[0] + 1] : [low, high];
+  };
+
+  /** One value, however often, stands in the middle of its neighbours. @returns {uPlot.Scale} */
+  #yScale() {
+    if (this.#log) return { distr: 3 };
+    const { min, max } = /** @type {Series} */ (this.#series);
+    const values = [...min, ...max].filter((value) => value !== null);
+    const value = values[0];
+    if (values.some((other) => other !== value)) return { distr: 1 };
+    const around = Math.abs(value) * NEIGHBOURHOOD || 1;
+    return { distr: 1, range: [value - around, value + around] };
+  }
 
   #ready = (/** @type {uPlot} */ plot) => {
     plot.over.addEventListener("dblclick", () => this.#zoomTo(null));
