@@ -2,6 +2,7 @@
 
 import csv
 import io
+from urllib.parse import quote
 
 import pytest
 
@@ -108,11 +109,39 @@ def test_a_filter_that_cannot_be_read_says_where(developer: Browser, table: str,
     page = developer.get(f"{table}?q=metrics.auc+%3E%3E+1")
     assert page.status == 422
     assert page.texts("#filter-problem mark") == [">>"]
+    assert (page.texts(NAMES), page.texts(".table-foot > span")) == (["a"], ["1 shown, not filtered · 1 total"])
     assert page.soup.select_one("#filter-query")["value"] == "metrics.auc >> 1"  # type: ignore[index]  # the field
     unknown = developer.get(f"{table}?q=metrics.auc+%3E+1+and+depht+%3D+'4'")
     assert unknown.texts("#filter-problem mark") == ["depht"]
     region = developer.region(f"{table}?q=metrics.auc+%3E%3E+1", "candidates")
     assert region.answer.headers["hx-retarget"] == "#filter"
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ("auc > 0.9", "There is no attribute auc. Did you mean metrics.auc?"),
+        ("metrics.auc > 1 and depth = '4'", "There is no attribute depth. Did you mean params.depth?"),
+        ("forest", "forest alone compares nothing. Names of candidates that contain it: run_name ~ 'forest'."),
+        ("auc", "auc alone compares nothing. Compare it, as in metrics.auc > 0.5."),
+        ("params.depth > 2", "Parameters are text and have no order. Write params.depth = '2', or IN with a list."),
+        ("params.depth = 2", "Parameters are text and have no order. Write params.depth = '2', or IN with a list."),
+        ("metrics.auc > 'much'", "Expected numeric value type for metric. Found 'much' at character 15."),
+    ],
+)
+def test_a_filter_that_cannot_be_read_says_what_was_meant(
+    developer: Browser, table: str, log: Log, query: str, sentence: str
+) -> None:
+    log("a", {"auc": 0.7}, {"depth": "4"})
+    assert developer.get(f"{table}?q={quote(query)}").texts("#filter-problem span") == [sentence]
+
+
+@pytest.mark.parametrize("query", ["w" * 3000, "metrics.a = '" + "b" * 3000 + "'", "metrics.a > 1;" + "c" * 3000])
+def test_a_filter_that_cannot_be_read_is_echoed_in_part(developer: Browser, table: str, log: Log, query: str) -> None:
+    log("a", {"auc": 0.7})
+    problem = developer.get(f"{table}?q={quote(query)}").soup.select_one("#filter-problem")
+    assert problem is not None
+    assert all(len(part.get_text()) <= 310 for part in problem.select("span, pre"))
 
 
 @pytest.mark.parametrize("query", ["sort=nothing", "cols=nothing", "state=nothing", "cursor=nonsense"])

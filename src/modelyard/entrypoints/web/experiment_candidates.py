@@ -5,7 +5,7 @@ Everything that is chosen stands in the address: `q`, `sort`, `cols`, `state`, `
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 
 from starlette.responses import Response
@@ -16,13 +16,13 @@ from modelyard.domains.tracking.candidate_rows import CandidateRow, Wanted
 from modelyard.domains.tracking.candidate_search import CandidateQuery, count_candidates, search_candidates
 from modelyard.domains.tracking.columns import KeysInUse, keys_in_use
 from modelyard.domains.tracking.search.syntax import Entity, Field, OrderKey
-from modelyard.domains.tracking.search.tokens import UnreadableFilter
 from modelyard.domains.tracking.states import View
 from modelyard.entrypoints.request import needs
 from modelyard.entrypoints.web import snippets
 from modelyard.entrypoints.web.candidate_lists import CANDIDATES
 from modelyard.entrypoints.web.chrome import Link
 from modelyard.entrypoints.web.experiment_pages import OpenedExperiment, open_experiment, shown_experiment
+from modelyard.entrypoints.web.filter_problems import Problem, problem_of
 from modelyard.entrypoints.web.formatting import count, quantity
 from modelyard.entrypoints.web.grid import (
     ATTRIBUTES,
@@ -96,16 +96,6 @@ class Asked:
 
     def candidates(self, experiment_iid: int) -> CandidateQuery:
         return CandidateQuery((experiment_iid,), self.query, (order_text(self.order),), _VIEWS[self.state])
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """A filter that cannot be read, cut at the place where reading stopped."""
-
-    sentence: str
-    before: str
-    fault: str
-    after: str
 
 
 def show_candidates(visit: Visit) -> Response:
@@ -206,18 +196,7 @@ def _varying_parameters(sample: Sequence[CandidateRow]) -> list[str]:
 def _grid(visit: Visit, session: Session, actor: Actor, opened: OpenedExperiment, asked: Asked) -> dict[str, object]:
     """What the table's template shows."""
     total = _total(session, actor, opened, asked)
-    try:
-        page = search_asked(session, actor, opened, asked, max_results=PER_PAGE, token=asked.cursor or None)
-        matches = (
-            count_candidates(session, actor, opened.project, asked.candidates(opened.experiment.iid))
-            if asked.query
-            else total
-        )
-        problem = None
-    except Invalid as refused:
-        if not asked.query:
-            raise
-        page, matches, problem = Page[CandidateRow]([]), 0, _problem(refused, asked.query)
+    page, matches, problem = _found(session, actor, opened, asked, total)
     primary = opened.experiment.primary_metric
     markup = GridMarkup(
         f"{project_url(opened.project)}{CANDIDATES}",
@@ -247,12 +226,31 @@ def _grid(visit: Visit, session: Session, actor: Actor, opened: OpenedExperiment
         "columns": _heads(asked),
         "rows_html": markup.rows(asked.columns, page.items),
         "page": Paging(
-            asked.address() if asked.cursor else "",
-            asked.address(cursor=page.next_cursor) if page.next_cursor else "",
+            asked.address() if asked.cursor and not problem else "",
+            asked.address(cursor=page.next_cursor, **({"q": ""} if problem else {})) if page.next_cursor else "",
         ),
-        "sentence": _sentence(len(page.items), matches, total),
+        "sentence": _sentence(len(page.items), matches, total, is_filtered=problem is None),
         "nothing_text": _nothing(total, asked),
     }
+
+
+def _found(
+    session: Session, actor: Actor, opened: OpenedExperiment, asked: Asked, total: int
+) -> tuple[Page[CandidateRow], int, Problem | None]:
+    """A page of what matches, how many do, and what is wrong with the filter; a wrong one filters nothing."""
+    try:
+        page = search_asked(session, actor, opened, asked, max_results=PER_PAGE, token=asked.cursor or None)
+        if not asked.query:
+            return page, total, None
+        return page, count_candidates(session, actor, opened.project, asked.candidates(opened.experiment.iid)), None
+    except Invalid as refused:
+        if not asked.query:
+            raise
+        problem = problem_of(
+            refused, asked.query, lambda: keys_in_use(session, actor, opened.project, opened.experiment.id)
+        )
+    unfiltered = replace(asked, query="", cursor="")
+    return search_asked(session, actor, opened, unfiltered, max_results=PER_PAGE, token=None), total, problem
 
 
 def search_asked(
@@ -270,8 +268,10 @@ def _total(session: Session, actor: Actor, opened: OpenedExperiment, asked: Aske
     return count_candidates(session, actor, opened.project, everything)
 
 
-def _sentence(shown: int, matches: int, total: int) -> str:
+def _sentence(shown: int, matches: int, total: int, *, is_filtered: bool) -> str:
     """Honest counts: how much is on the page, how much there is."""
+    if not is_filtered:
+        return f"{count(shown)} shown, not filtered · {count(total)} total"
     return f"{count(shown)} shown · {quantity(matches, 'matches', 'match')} · {count(total)} total"
 
 
@@ -279,13 +279,6 @@ def _nothing(total: int, asked: Asked) -> str:
     if asked.query:
         return f"None of the {count(total)} candidates matches this filter. Try one comparison less."
     return "Deleted candidates can be restored from here for a while." if asked.state else "It fills as scripts log."
-
-
-def _problem(refused: Invalid, query: str) -> Problem:
-    """Where reading the filter stopped; the whole of it when no single place is at fault."""
-    start, length = (refused.place, refused.length) if isinstance(refused, UnreadableFilter) else (0, len(query))
-    end = start + length
-    return Problem(refused.message, query[:start], query[start:end], query[end:])
 
 
 def _state_links(asked: Asked) -> list[Link]:

@@ -1,0 +1,116 @@
+"""What a filter that cannot be read says on the page: MLflow's client gets MLflow's words, a person gets these."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from modelyard.domains.tracking.columns import KeysInUse
+from modelyard.domains.tracking.search.syntax import Entity, Field, printed_field
+from modelyard.domains.tracking.search.tokens import Kind, Token, UnreadableFilter, tokens_of
+from modelyard.domains.tracking.search.vocabulary import CANDIDATES
+from modelyard.platform.errors import Invalid
+
+MOST_ECHOED = 60
+MOST_SAID = 300
+_CLAUSE = "Invalid clause(s) in filter string: "
+_TWICE_QUOTED = re.compile(r"'(['\"`])(.*?)\1'")
+_WORDS_BETWEEN = {"AND", "OR", "NOT"}
+_COMPARING_WORDS = {"IS", "IN", "LIKE", "ILIKE", "NOT"}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A filter that cannot be read: what is wrong, and its text around the place where reading stopped."""
+
+    sentence: str
+    before: str
+    fault: str
+    after: str
+
+
+def problem_of(refused: Invalid, query: str, keys: Callable[[], KeysInUse]) -> Problem:
+    """What to show for a filter that was refused; `keys` tells what the candidates have logged."""
+    start, length = (refused.place, refused.length) if isinstance(refused, UnreadableFilter) else (0, len(query))
+    before, fault, after = query[:start], query[start : start + length], query[start + length :]
+    return Problem(
+        _advice(query, start, keys) or _cleaned(refused.message, query, fault),
+        before if len(before) <= MOST_ECHOED else f"…{before[-MOST_ECHOED:]}",
+        _cut(fault),
+        _cut(after),
+    )
+
+
+def _advice(query: str, place: int, keys: Callable[[], KeysInUse]) -> str:
+    """A sentence for the mistakes that people make; empty for any other."""
+    try:
+        tokens = tokens_of(query)
+    except Invalid:
+        return ""
+    at = next((index for index, token in enumerate(tokens) if token.place == place), None)
+    if at is None:
+        return ""
+    token = tokens[at]
+    if token.kind is Kind.NAME and token.key is None and _begins(tokens, at):
+        return _unknown_name(token, keys(), is_compared=_is_comparing(tokens[at + 1]))
+    text = _compared_text(tokens, at)
+    if text is not None and (token.kind is Kind.NUMBER or _is_ordering(token)):
+        value = tokens[at + 1] if _is_ordering(token) else token
+        shown = _cut(value.head if value.kind is Kind.TEXT else value.written) or "value"
+        kind = "Tags" if text.entity is Entity.TAG else "Parameters"
+        return f"{kind} are text and have no order. Write {_cut(printed_field(text))} = '{shown}', or IN with a list."
+    return ""
+
+
+def _begins(tokens: list[Token], at: int) -> bool:
+    """Whether a comparison begins here."""
+    return at == 0 or tokens[at - 1].kind is Kind.OPEN or tokens[at - 1].keyword in _WORDS_BETWEEN
+
+
+def _is_comparing(token: Token) -> bool:
+    return token.kind is Kind.COMPARATOR or token.keyword in _COMPARING_WORDS
+
+
+def _is_ordering(token: Token) -> bool:
+    return token.kind is Kind.COMPARATOR and token.written in {"<", "<=", ">", ">="}
+
+
+def _compared_text(tokens: list[Token], at: int) -> Field | None:
+    """The parameter or tag that the comparison at this token is about."""
+    for token in reversed(tokens[max(0, at - 2) : at]):
+        entity = CANDIDATES.entities.get(token.head) if token.key else None
+        if entity in {Entity.PARAMETER, Entity.TAG}:
+            return Field(entity, token.key or "")
+    return None
+
+
+def _unknown_name(token: Token, keys: KeysInUse, *, is_compared: bool) -> str:
+    """A name without metrics., params. or tags. before it, or a word that somebody looks for."""
+    name = token.head
+    kinds = ((Entity.METRIC, keys.metrics), (Entity.PARAMETER, keys.parameters), (Entity.TAG, keys.tags))
+    meant = [printed_field(Field(entity, name)) for entity, names in kinds if name in names]
+    if is_compared and meant:
+        return f"There is no attribute {_cut(name)}. Did you mean {' or '.join(_cut(field) for field in meant)}?"
+    if is_compared:
+        return (
+            f"There is no attribute {_cut(name)}. Write metrics.{_cut(name)}, params.{_cut(name)} or tags.{_cut(name)}"
+            f" for what scripts log; the attributes are {', '.join(CANDIDATES.attributes)}."
+        )
+    ways = f"Names of candidates that contain it: run_name ~ '{_cut(name)}'."
+    if meant:
+        example = f"{_cut(meant[0])} > 0.5" if name in keys.metrics else f"{_cut(meant[0])} = 'value'"
+        return f"{_cut(name)} alone compares nothing. Compare it, as in {example}."
+    return f"{_cut(name)} alone compares nothing. {ways}"
+
+
+def _cleaned(message: str, query: str, fault: str) -> str:
+    """MLflow's words without what only a program needs, and with no more of the filter than one can read."""
+    text = message.removeprefix(_CLAUSE).replace(repr(query), f"“{_cut(query)}”")
+    if len(fault) > MOST_ECHOED:
+        text = text.replace(fault, _cut(fault))
+    text = _TWICE_QUOTED.sub(r"\1\2\1", text)
+    text = text[:1].upper() + text[1:]
+    return text if len(text) <= MOST_SAID else f"{text[:MOST_SAID]}…"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MOST_ECHOED else f"{text[:MOST_ECHOED]}…"
