@@ -32,6 +32,10 @@ class NotFound(ModelyardError):
     """It is not there, or the actor may not know that it is."""
 
 
+class Hidden(NotFound):
+    """A place that is not there for this actor: whether it is for others, nobody may learn from the answer."""
+
+
 class Conflict(ModelyardError):
     """Another thing has the name, or the thing is in a state that does not allow this."""
 

@@ -16,7 +16,7 @@ from modelyard.domains.accounts.actor import Actor, Scope, out_of_scope
 from modelyard.domains.namespaces.tables import Member, Namespace, Project
 from modelyard.platform.clock import now
 from modelyard.platform.database import SNAPSHOT
-from modelyard.platform.errors import Forbidden, NotFound
+from modelyard.platform.errors import Forbidden, Hidden
 
 Place = Project | Namespace
 
@@ -136,7 +136,7 @@ def check(found: Standing, ability: Ability) -> None:
     if ability in found.abilities:
         return
     if not found.sees:
-        raise NotFound("There is nothing here that you can see.")
+        raise Hidden("There is nothing here that you can see.")
     if ability in found.out_of_scope:
         raise out_of_scope(ability.value, RULES[ability].scopes)
     if found.is_archived and RULES[ability].stops_when_archived:

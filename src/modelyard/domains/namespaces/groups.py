@@ -23,7 +23,7 @@ from modelyard.domains.namespaces.names import (
 )
 from modelyard.domains.namespaces.tables import Member, Namespace, Project
 from modelyard.platform.clock import now
-from modelyard.platform.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
+from modelyard.platform.errors import Conflict, Forbidden, Hidden, Invalid, Unauthenticated
 from modelyard.platform.events import publish
 
 MISSING = "There is no such group, or you cannot see it."
@@ -166,7 +166,7 @@ def get_namespace(session: Session, actor: Actor, reference: int | str) -> Names
     named = Namespace.full_path_folded == str(reference).lower() if number is None else Namespace.id == number
     found = session.scalar(chosen.where(named))
     if found is None:
-        raise NotFound(MISSING)
+        raise Hidden(MISSING)
     return found
 
 
@@ -178,7 +178,7 @@ def get_group(session: Session, actor: Actor, reference: int | str) -> Namespace
     """
     found = get_namespace(session, actor, reference)
     if found.kind != "group":
-        raise NotFound(MISSING)
+        raise Hidden(MISSING)
     return found
 
 

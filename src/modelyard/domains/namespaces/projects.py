@@ -32,7 +32,7 @@ from modelyard.domains.namespaces.names import (
 )
 from modelyard.domains.namespaces.tables import Namespace, Project
 from modelyard.platform.clock import now
-from modelyard.platform.errors import Invalid, NotFound, Unauthenticated
+from modelyard.platform.errors import Hidden, Invalid, Unauthenticated
 from modelyard.platform.events import publish
 
 MISSING = "There is no such project, or you cannot see it."
@@ -121,7 +121,7 @@ def get_project(session: Session, actor: Actor, reference: int | str) -> Project
     named = Project.full_path_folded == str(reference).lower() if number is None else Project.id == number
     found = session.scalar(chosen.where(named))
     if found is None:
-        raise NotFound(MISSING)
+        raise Hidden(MISSING)
     return found
 
 
@@ -133,7 +133,7 @@ def admitted_project(session: Session, actor: Actor, project_id: int, found: Sta
     """
     project = session.get(Project, project_id)
     if project is None or project.deleted_at is not None:
-        raise NotFound(MISSING)
+        raise Hidden(MISSING)
     take_for_granted(session, actor, project, found)
     return project
 

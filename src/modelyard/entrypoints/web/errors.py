@@ -13,6 +13,7 @@ from modelyard.platform.errors import (
     Busy,
     Conflict,
     Forbidden,
+    Hidden,
     Invalid,
     ModelyardError,
     NotFound,
@@ -38,9 +39,10 @@ class Fault:
 _FAULTS: tuple[tuple[type[ModelyardError], Fault], ...] = (
     (Unauthenticated, Fault(401, "Sign in to go on")),
     (
-        NotFound,
+        Hidden,
         Fault(404, "There is nothing here that you can see", "If you expected something, ask its owner to add you."),
     ),
+    (NotFound, Fault(404, "There is nothing here")),
     (Forbidden, Fault(403, "You may not do this")),
     (Conflict, Fault(409, "This does not fit with what is there")),
     (TooLarge, Fault(413, "This is too much at once")),

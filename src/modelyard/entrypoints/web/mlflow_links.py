@@ -11,7 +11,7 @@ from modelyard.entrypoints.web.candidate_lists import CANDIDATES
 from modelyard.entrypoints.web.navigation import EXPERIMENTS, project_url
 from modelyard.entrypoints.web.routing import Pages
 from modelyard.entrypoints.web.visit import Visit, Where
-from modelyard.platform.errors import NotFound
+from modelyard.platform.errors import Hidden
 
 _ADDRESS = re.compile(r"/experiments/(?P<experiment>\d{1,18})(/runs/(?P<run>[0-9a-f]{32}))?(/.*)?")
 
@@ -44,5 +44,5 @@ def follow(visit: Visit) -> Response:
     if place is not None:
         return visit.go(f"{url}{CANDIDATES}/{place.candidate_iid}")
     if found is not None and found["run"]:
-        raise NotFound("There is no such run, or you cannot see it.")
+        raise Hidden("There is no such run, or you cannot see it.")
     return visit.go(f"{url}{EXPERIMENTS}/{found['experiment']}/candidates" if found else url)

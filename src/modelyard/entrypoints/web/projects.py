@@ -34,7 +34,7 @@ from modelyard.entrypoints.web.places import described
 from modelyard.entrypoints.web.routing import Pages
 from modelyard.entrypoints.web.visit import Visit, Where
 from modelyard.platform.database import Session
-from modelyard.platform.errors import Conflict, Invalid, NotFound
+from modelyard.platform.errors import Conflict, Hidden, Invalid, NotFound
 
 FIRST_EXPERIMENT = "first-experiment"
 
@@ -90,7 +90,7 @@ def show_place(visit: Visit) -> Response:
 
 def _show_namespace(visit: Visit, session: Session, actor: Actor, path: str) -> Response:
     if path.isdecimal():
-        raise NotFound(MISSING)  # places are not to be counted through
+        raise Hidden(MISSING)  # places are not to be counted through
     namespace = get_namespace(session, actor, path)
     if namespace.kind == "group":
         return visit.go(namespace_url(namespace))
