@@ -69,6 +69,17 @@ def test_chosen_columns_are_shown_in_their_order(developer: Browser, table: str,
     assert "Reset columns" in page.text
 
 
+def test_columns_chosen_in_this_browser_are_remembered(developer: Browser, table: str, log: Log) -> None:
+    log("a", {"auc": 0.7, "loss": 0.1}, {"depth": "4"}, {"a,b": "risk"})
+    developer.client.cookies.set("modelyard_columns", "metrics.loss,tags.a%2Cb", path=table)
+    page = developer.get(table)
+    assert page.texts("thead tr:last-child th")[1:] == ["loss", "a,b"]
+    named = developer.get(f"{table}?cols=metrics.auc")
+    assert named.texts("thead tr:last-child th")[1:] == ["auc"]
+    developer.client.cookies.set("modelyard_columns", "nonsense", path=table)
+    assert "auc" in developer.get(table).texts("thead tr:last-child th")
+
+
 def test_the_picker_offers_what_is_not_shown(developer: Browser, table: str, log: Log) -> None:
     log("a", {"auc": 0.7, "loss": 0.1}, {"depth": "4"}, {"team": "risk"})
     offered = developer.region(f"{table}?cols=metrics.auc", "more-columns")

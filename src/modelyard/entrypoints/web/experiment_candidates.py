@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
+from urllib.parse import unquote
 
 from starlette.responses import Response
 
@@ -20,17 +21,19 @@ from modelyard.domains.tracking.states import View
 from modelyard.entrypoints.request import needs
 from modelyard.entrypoints.web import snippets
 from modelyard.entrypoints.web.candidate_lists import CANDIDATES
-from modelyard.entrypoints.web.chrome import Link
+from modelyard.entrypoints.web.chrome import COOKIE_PREFIX, Link
 from modelyard.entrypoints.web.experiment_pages import OpenedExperiment, open_experiment, shown_experiment
 from modelyard.entrypoints.web.filter_problems import Problem, problem_of
 from modelyard.entrypoints.web.formatting import count, quantity
 from modelyard.entrypoints.web.grid import (
     ATTRIBUTES,
+    MOST_COLUMNS,
     NAME,
     NEWEST,
     Column,
     GridMarkup,
     SortLink,
+    column_named,
     columns_from,
     groups_of,
     order_from,
@@ -46,7 +49,9 @@ from modelyard.platform.errors import Invalid
 from modelyard.platform.pagination import Page
 
 PER_PAGE = 100
-SAMPLED = 30
+SAMPLED = 100
+MOST_UNREMEMBERED = 30
+REMEMBERED = f"{COOKIE_PREFIX}columns"
 MOST_DEFAULTS = 4
 MORE_COLUMNS = "more-columns"
 EXAMPLES = (
@@ -128,7 +133,7 @@ def asked_for(visit: Visit, session: Session, actor: Actor, opened: OpenedExperi
     state = visit.query("state")
     if state not in _VIEWS:
         raise Invalid("Candidates are active or deleted.")
-    columns = columns_from(visit.request.query_params.getlist("cols") or [""])
+    columns = columns_from(visit.request.query_params.getlist("cols") or [""]) or _remembered_columns(visit)
     sort = visit.query("sort")
     return Asked(
         url=f"{opened.url}/candidates",
@@ -142,6 +147,15 @@ def asked_for(visit: Visit, session: Session, actor: Actor, opened: OpenedExperi
     )
 
 
+def _remembered_columns(visit: Visit) -> list[Column]:
+    """The columns last chosen in this browser for this experiment, whose address is the path of the cookie."""
+    names = visit.request.cookies.get(REMEMBERED, "").split(",")
+    try:
+        return [column_named(unquote(name)) for name in dict.fromkeys(names) if name][:MOST_COLUMNS]
+    except Invalid:
+        return []
+
+
 def _usual_order(opened: OpenedExperiment) -> OrderKey:
     metric = opened.experiment.primary_metric
     if metric is None:
@@ -151,7 +165,7 @@ def _usual_order(opened: OpenedExperiment) -> OrderKey:
 
 def _usual_columns(session: Session, actor: Actor, opened: OpenedExperiment) -> list[Column]:
     """The primary metric, the metrics that most of the newest candidates have, and the parameters that vary."""
-    if opened.activity.candidates < SAMPLED:
+    if opened.activity.candidates < MOST_UNREMEMBERED:
         return _sampled_columns(session, actor, opened)
     key = (opened.experiment.id, opened.experiment.primary_metric)
     return _columns.recall(key, lambda: _sampled_columns(session, actor, opened))
@@ -179,7 +193,7 @@ def _common_metrics(sample: Sequence[CandidateRow]) -> list[str]:
         for metric in row.metrics
         if isfinite(metric.value) and not metric.key.startswith("system/")
     )
-    return sorted(found, key=lambda key: (-found[key], "/" in key, key))
+    return sorted(found, key=lambda key: (-found[key], "/" in key, key.casefold()))
 
 
 def _varying_parameters(sample: Sequence[CandidateRow]) -> list[str]:

@@ -1,18 +1,29 @@
-/** `<my-columns>` around the form of the column picker: a search field, whole groups at once, and the order.
+/** `<my-columns>` around the form of the column picker: a search field, whole groups at once, and the order. What is
+ * chosen is remembered in a cookie of the table's own address, which the server reads.
  * Without it the form still works: ticked boxes are the columns. */
+
+const YEAR_S = 365 * 24 * 3600;
+const MOST_REMEMBERED = 3500;
 
 class Columns extends HTMLElement {
   connectedCallback() {
     this.addEventListener("input", this.#changed);
     this.addEventListener("click", this.#pressed);
     this.addEventListener("formdata", this.#join);
+    this.addEventListener("submit", this.#submitted, { capture: true });
   }
 
   disconnectedCallback() {
     this.removeEventListener("input", this.#changed);
     this.removeEventListener("click", this.#pressed);
     this.removeEventListener("formdata", this.#join);
+    this.removeEventListener("submit", this.#submitted, { capture: true });
   }
+
+  #submitted = () => {
+    const ticked = this.querySelectorAll("input[name=cols]:checked");
+    this.#remember([...ticked].map((box) => /** @type {HTMLInputElement} */ (box).value));
+  };
 
   #changed = (/** @type {Event} */ event) => {
     const field = /** @type {HTMLInputElement} */ (event.target);
@@ -30,12 +41,26 @@ class Columns extends HTMLElement {
     }
   }
 
-  /** A newly ticked column goes to the end of the shown ones. @param {HTMLInputElement} box */
+  /** A newly ticked column goes behind the last one of its kind, else to the end. @param {HTMLInputElement} box */
   #show(box) {
     const shown = this.querySelector("[data-shown]");
     const option = box.closest(".column-option");
-    if (shown && option && option.parentElement !== shown) shown.append(option);
+    if (shown && option && option.parentElement !== shown) {
+      const kin = [...shown.querySelectorAll("input")].filter((other) => kindOf(other) === kindOf(box));
+      const last = kin.at(-1)?.closest(".column-option");
+      if (last) last.after(option);
+      else shown.append(option);
+    }
     box.focus();
+  }
+
+  /** @param {string[]} columns none to forget the choice */
+  #remember(columns) {
+    const value = columns.map(encodeURIComponent).join(",");
+    const path = new URL(this.querySelector("form")?.action ?? "", location.href).pathname;
+    const age = value && value.length <= MOST_REMEMBERED ? YEAR_S : 0;
+    const secure = location.protocol === "https:" ? "; Secure" : "";
+    document.cookie = `modelyard_columns=${age ? value : ""}; Path=${path}; Max-Age=${age}; SameSite=Lax${secure}`;
   }
 
   /** `cols=a&cols=b` is what a form sends; `cols=a,b` is what people can read. Keys with commas keep the long form. */
@@ -45,6 +70,7 @@ class Columns extends HTMLElement {
   };
 
   #pressed = (/** @type {MouseEvent} */ event) => {
+    if (event.target instanceof Element && event.target.closest("[data-forget]")) this.#remember([]);
     const button = event.target instanceof Element ? event.target.closest("button") : null;
     if (!button) return;
     const option = button.closest(".column-option");
@@ -68,6 +94,11 @@ class Columns extends HTMLElement {
       if (checked) this.#show(field);
     }
   }
+}
+
+/** metrics, params, tags or attributes. @param {HTMLInputElement} box */
+function kindOf(box) {
+  return box.value.split(".", 1)[0];
 }
 
 customElements.define("my-columns", Columns);
