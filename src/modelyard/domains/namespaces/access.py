@@ -16,7 +16,7 @@ from modelyard.domains.accounts.actor import Actor, Scope, out_of_scope
 from modelyard.domains.namespaces.tables import Member, Namespace, Project
 from modelyard.platform.clock import now
 from modelyard.platform.database import SNAPSHOT
-from modelyard.platform.errors import Forbidden, Hidden
+from modelyard.platform.errors import Forbidden, Hidden, NotFound
 
 Place = Project | Namespace
 
