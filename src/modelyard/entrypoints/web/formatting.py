@@ -7,6 +7,8 @@ import unicodedata
 import zlib
 from datetime import UTC, date, datetime
 
+from markupsafe import Markup, escape
+
 _MINUS = "\u2212"
 _THIN_SPACE = "\u202f"
 _NOTHING = "\u2013"
@@ -18,6 +20,7 @@ _KIB = 1024
 _SIZES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _UNITS = ((31_556_952, "year"), (2_629_746, "month"), (86_400, "day"), (3600, "hour"), (60, "minute"))
 _NOT_SLUG = re.compile(r"[^A-Za-z0-9_-]+")
+_SEPARATOR = re.compile(r"[_/.:-]+(?=\w)")
 
 
 def count(number: int) -> str:
@@ -120,6 +123,11 @@ def day(moment: date) -> str:
 def initial(name: str) -> str:
     """The first letter or digit of a name, for its tile."""
     return next((character.upper() for character in name if character.isalnum()), "?")
+
+
+def breakable(name: str) -> Markup:
+    """A name that may go on in the next line behind its own separators rather than inside a word."""
+    return Markup(_SEPARATOR.sub(r"\g<0><wbr>", str(escape(name))))  # noqa: S704  # escaped before
 
 
 def tile(key: str) -> int:

@@ -22,6 +22,7 @@ _FILTERS: dict[str, Callable[..., object]] = {
     "measure": formatting.measure,
     "relative": formatting.relative,
     "size": formatting.size,
+    "breakable": formatting.breakable,
     "slug": formatting.slug,
     "tile": formatting.tile,
 }
