@@ -212,5 +212,5 @@ def _project_page(visit: Visit, session: Session, actor: Actor, form: FormState,
         groups=groups,
         address_prefix=address_prefix(visit, str(form.values.get("group", ""))),
         visibilities=VISIBILITIES,
-        cancel_url="/",
+        cancel_url=f"/{group}" if (group := visit.query("group")) in dict(groups) and group else "/",
     )

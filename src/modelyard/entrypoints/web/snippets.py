@@ -18,7 +18,8 @@ _LOG_FILE = """with mlflow.start_run(run_id="{run_id}"):
     mlflow.log_artifact("report.md")"""
 _SET_UP = """export MLFLOW_TRACKING_URI={uri}
 export MLFLOW_TRACKING_TOKEN={secret}
-python train.py"""
+{workspace}python train.py"""
+_WORKSPACE = "export MLFLOW_WORKSPACE=GROUP/PROJECT  # the path of the project to log to\n"
 _UPLOAD = """curl --header "PRIVATE-TOKEN: $TOKEN" --upload-file data.csv \\
   "{url}/api/v4/projects/{project_id}/packages/generic/{package}/1.0.0/data.csv\""""
 _DOWNLOAD = """curl --header "PRIVATE-TOKEN: $TOKEN" --remote-name \\
@@ -42,8 +43,10 @@ def log_file(run_id: str) -> str:
     return _LOG_FILE.format(run_id=run_id)
 
 
-def use_token(uri: str, secret: str) -> str:
-    return _SET_UP.format(uri=uri, secret=secret)
+def use_token(uri: str, secret: str, *, is_one_project: bool) -> str:
+    """A token of a person or group reaches many projects; the server's address needs to be told which is meant."""
+    workspace = "" if is_one_project else _WORKSPACE
+    return _SET_UP.format(uri=uri, secret=secret, workspace=workspace)
 
 
 def upload_file(server_url: str, project: Project, package: str = "churn-data") -> str:

@@ -225,7 +225,12 @@ def _created(visit: Visit, shelf: Shelf, name: str, secret: str) -> dict[str, st
     url = visit.installation.settings.url
     uri = snippets.tracking_uri(url, shelf.project) if shelf.project else url
     target = shelf.project.name if shelf.project else "your projects"
-    return {"name": name, "secret": secret, "snippet": snippets.use_token(uri, secret), "snippet_target": target}
+    return {
+        "name": name,
+        "secret": secret,
+        "snippet": snippets.use_token(uri, secret, is_one_project=bool(shelf.project)),
+        "snippet_target": target,
+    }
 
 
 def _page(
