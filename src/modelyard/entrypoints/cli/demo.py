@@ -55,7 +55,8 @@ def demo(
 
     Some scikit-learn classifiers, with figures, data sets and models, and a search over nine settings with its curves,
     through the unmodified MLflow client. It takes about a minute and needs mlflow, scikit-learn and matplotlib, which
-    the extra `demo` of the package brings.
+    the extra `demo` of the package brings. Without --url it makes the project, and, if there is no user yet, an
+    administrator named root without a password: `modelyard admin reset-password root` gives one.
 
     Examples:
         modelyard demo
