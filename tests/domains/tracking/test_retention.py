@@ -21,6 +21,7 @@ from modelyard.domains.tracking.experiments import (
 from modelyard.domains.tracking.folding import Folder
 from modelyard.domains.tracking.hot.operations import CandidateInfo, CreateCandidate, LogData, MetricColumns
 from modelyard.domains.tracking.logged_models import create_logged_model, delete_logged_model, get_logged_model
+from modelyard.domains.tracking.many_candidates import delete_candidates, restore_candidates
 from modelyard.domains.tracking.retention import Purged, purge_deleted
 from modelyard.domains.tracking.states import GOING_AT, GOING_MS
 from modelyard.domains.tracking.tables import (
@@ -199,6 +200,9 @@ def test_what_is_going_is_restored_by_nobody(
             get_candidate(session, SYSTEM, project, going)
         with pytest.raises(NotFound):
             restore_candidate(session, SYSTEM, candidate)
+        for change in (restore_candidates, delete_candidates):
+            with pytest.raises(NotFound, match=f"no candidate {candidate.iid} in this project"):
+                change(session, SYSTEM, project, [candidate.iid])
         restore_experiment(session, SYSTEM, experiment)
     with installation.database.write() as session:
         kept = select(Candidate.run_id).where(Candidate.deleted_ms.is_(None))

@@ -1,6 +1,6 @@
 """What is done to candidates outside the hot lane: renamed, deleted, restored, a tag removed, models noted."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -91,9 +91,7 @@ def delete_candidate(session: Session, actor: Actor, candidate: Candidate) -> No
         Forbidden, NotFound: of the project.
     """
     require_write(session, actor, candidate)
-    if candidate.deleted_ms is None:
-        candidate.deleted_ms = candidate.updated_ms = now_ms()
-        publish(session, CandidateDeleted(actor.user_id, candidate.project_id, candidate.id))
+    mark_deleted(session, actor, [candidate])
 
 
 def restore_candidate(session: Session, actor: Actor, candidate: Candidate) -> None:
@@ -105,14 +103,42 @@ def restore_candidate(session: Session, actor: Actor, candidate: Candidate) -> N
     """
     require_write(session, actor, candidate)
     refuse_deleted(session.get_one(Experiment, candidate.experiment_id))
-    if candidate.deleted_ms is None:
-        return
-    # Asked again by the statement: it may have been marked as going since it was read.
-    stays = (Candidate.id == candidate.id, Candidate.deleted_ms.is_distinct_from(GOING_MS))
-    if not execute_counting(session, update(Candidate).where(*stays).values(deleted_ms=None, updated_ms=now_ms())):
-        raise NotFound(f"Run with id={candidate.run_id} not found")
-    session.refresh(candidate)
-    publish(session, CandidateRestored(actor.user_id, candidate.project_id, candidate.id))
+    mark_restored(session, actor, [candidate])
+
+
+def mark_deleted(session: Session, actor: Actor, candidates: Collection[Candidate]) -> list[Candidate]:
+    """Mark candidates as deleted for an actor who may; those that were not deleted before."""
+    moment = now_ms()
+    found = [candidate for candidate in candidates if candidate.deleted_ms is None]
+    for candidate in found:
+        candidate.deleted_ms = candidate.updated_ms = moment
+        publish(session, CandidateDeleted(actor.user_id, candidate.project_id, candidate.id))
+    return found
+
+
+def mark_restored(session: Session, actor: Actor, candidates: Collection[Candidate]) -> list[Candidate]:
+    """Take the mark of deletion from candidates for an actor who may; those that were deleted.
+
+    Raises:
+        NotFound: one is being removed for good.
+    """
+    found = [candidate for candidate in candidates if candidate.deleted_ms is not None]
+    if not found:
+        return []
+    # Asked again by the statement: one may have been marked as going since it was read.
+    numbers = [candidate.id for candidate in found]
+    stay = (Candidate.id.in_(numbers), Candidate.deleted_ms.is_distinct_from(GOING_MS))
+    values = {"deleted_ms": None, "updated_ms": now_ms()}
+    if execute_counting(session, update(Candidate).where(*stay).values(values)) < len(found):
+        raise NotFound(
+            f"Run with id={found[0].run_id} not found"
+            if len(found) == 1
+            else "One of these candidates has just been removed for good. Look at the list again."
+        )
+    for candidate in found:
+        session.expire(candidate, values)
+        publish(session, CandidateRestored(actor.user_id, candidate.project_id, candidate.id))
+    return found
 
 
 def delete_candidate_tag(session: Session, actor: Actor, candidate: Candidate, key: str) -> None:

@@ -8,18 +8,17 @@ from sqlalchemy.orm import Session
 from modelyard.domains.accounts.actor import Actor
 from modelyard.domains.namespaces.access import Ability, require
 from modelyard.domains.namespaces.tables import Project
-from modelyard.domains.tracking.events import CandidateDeleted, CandidateRestored
+from modelyard.domains.tracking.candidates import mark_deleted, mark_restored
 from modelyard.domains.tracking.experiments import refuse_deleted
 from modelyard.domains.tracking.hot.keys import ensure_key
+from modelyard.domains.tracking.states import GOING_MS
 from modelyard.domains.tracking.tables import Candidate, CandidateTag, Experiment
-from modelyard.domains.tracking.texts import checked_pairs
+from modelyard.domains.tracking.texts import MOST_TAG, checked_pairs
 from modelyard.domains.tracking.upserts import insert_or_replace
 from modelyard.platform.clock import now_ms
 from modelyard.platform.errors import Invalid, NotFound, TooLarge
-from modelyard.platform.events import publish
 
 MOST_AT_ONCE = 1_000
-MOST_TAG = 8_000
 OF_MLFLOW = "mlflow."
 
 
@@ -30,12 +29,7 @@ def delete_candidates(session: Session, actor: Actor, project: Project, iids: Co
         Forbidden, NotFound: of the project; one of them is not there.
         TooLarge, Invalid: too many, or none.
     """
-    moment = now_ms()
-    found = [candidate for candidate in _chosen(session, actor, project, iids) if candidate.deleted_ms is None]
-    for candidate in found:
-        candidate.deleted_ms = candidate.updated_ms = moment
-        publish(session, CandidateDeleted(actor.user_id, project.id, candidate.id))
-    return [candidate.iid for candidate in found]
+    return [candidate.iid for candidate in mark_deleted(session, actor, _chosen(session, actor, project, iids))]
 
 
 def restore_candidates(session: Session, actor: Actor, project: Project, iids: Collection[int]) -> list[int]:
@@ -43,16 +37,12 @@ def restore_candidates(session: Session, actor: Actor, project: Project, iids: C
 
     Raises:
         Forbidden, NotFound: of the project; one of them is not there.
-        TooLarge, Invalid: too many, or none; an experiment is deleted.
+        TooLarge, Invalid: too many, or none; the experiment of one is deleted.
     """
-    moment = now_ms()
-    found = [candidate for candidate in _chosen(session, actor, project, iids) if candidate.deleted_ms is not None]
+    found = _chosen(session, actor, project, iids)
     for experiment_id in {candidate.experiment_id for candidate in found}:
         refuse_deleted(session.get_one(Experiment, experiment_id))
-    for candidate in found:
-        candidate.deleted_ms, candidate.updated_ms = None, moment
-        publish(session, CandidateRestored(actor.user_id, project.id, candidate.id))
-    return [candidate.iid for candidate in found]
+    return [candidate.iid for candidate in mark_restored(session, actor, found)]
 
 
 def tag_candidates(
@@ -88,8 +78,8 @@ def _chosen(session: Session, actor: Actor, project: Project, iids: Collection[i
         raise Invalid("Choose at least one candidate.")
     if len(wanted) > MOST_AT_ONCE:
         raise TooLarge(f"At most {MOST_AT_ONCE:,} candidates are changed at once, not {len(wanted):,}.")
-    chosen = select(Candidate).where(Candidate.project_id == project.id, Candidate.iid.in_(wanted))
-    found = list(session.scalars(chosen.order_by(Candidate.iid)))
+    there = (Candidate.project_id == project.id, Candidate.deleted_ms.is_distinct_from(GOING_MS))
+    found = list(session.scalars(select(Candidate).where(*there, Candidate.iid.in_(wanted)).order_by(Candidate.iid)))
     missing = sorted(wanted - {candidate.iid for candidate in found})
     if missing:
         raise NotFound(f"There is no candidate {missing[0]} in this project.")
