@@ -40,13 +40,10 @@ def every_table() -> MetaData:
 def current_revision(database: Database) -> str | None:
     """The revision of a database, None for an empty one."""
     with database.read() as session:
-        return _revision_of(session.connection())
-
-
-def _revision_of(connection: Connection) -> str | None:
-    if not inspect(connection).has_table("alembic_version"):
-        return None
-    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        if not inspect(session.connection()).has_table("alembic_version"):
+            return None
+        revision: str | None = session.scalar(text("SELECT version_num FROM alembic_version"))
+    return revision
 
 
 def check_revision(database: Database) -> None:
