@@ -76,9 +76,7 @@ class Exchange:
 
     async def settle(self, arrived: StoredBlob, file: StoredFile) -> None:
         """Once a file is written: keep its bytes only once."""
-        if arrived.name != file.blob_name:
-            installation = self.installation
-            await in_thread(lambda: settle_repetition(installation.database, installation.store, arrived, file))
+        await in_thread(lambda: settle_repetition(self.installation.database, self.installation.store, arrived, file))
 
     async def on_thread(self, work: Callable[[], Result], crew: Crew | None = None) -> Result:
         """Do what blocks on one of the threads for requests.
