@@ -34,8 +34,9 @@ from modelyard.entrypoints.request import Installation
 from modelyard.migrations.upgrade import upgrade
 from modelyard.platform.database import Database
 from modelyard.platform.hosts import admits_hosts_of
-from modelyard.platform.http import HttpServer, protocol_with
+from modelyard.platform.http import protocol_with
 from modelyard.platform.lock import prepare_data_directory
+from modelyard.platform.server import HttpServer
 from modelyard.platform.settings import Settings
 
 if TYPE_CHECKING:

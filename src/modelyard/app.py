@@ -30,7 +30,6 @@ from modelyard.platform.http import (
     KEEP_ALIVE_SECONDS,
     Asgi,
     Direct,
-    HttpServer,
     Match,
     Receive,
     Scope,
@@ -39,6 +38,7 @@ from modelyard.platform.http import (
     protocol_with,
 )
 from modelyard.platform.late import LateApplication
+from modelyard.platform.server import HttpServer
 from modelyard.platform.settings import Settings
 from modelyard.platform.storage.opening import open_blob_store
 from modelyard.platform.telemetry import configure_logging

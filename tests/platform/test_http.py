@@ -12,7 +12,8 @@ import pytest
 from uvicorn.config import Config
 
 from modelyard.platform import http as our_http
-from modelyard.platform.http import Call, Direct, HttpServer, Receive, Scope, Send, protocol_with
+from modelyard.platform.http import Call, Direct, Receive, Scope, Send, protocol_with
+from modelyard.platform.server import HttpServer
 from tests.conftest import free_port
 
 TEXT = [(b"content-type", b"text/plain")]
