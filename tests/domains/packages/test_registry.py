@@ -23,7 +23,7 @@ from modelyard.domains.packages.registry import (
     search_packages,
 )
 from modelyard.platform.database import Database
-from modelyard.platform.errors import Forbidden, Invalid, ModelyardError, NotFound
+from modelyard.platform.errors import Forbidden, Hidden, Invalid, ModelyardError, NotFound
 from modelyard.platform.storage.blobs import StoredBlob
 from tests.conftest import World
 
@@ -186,8 +186,8 @@ def test_roles_may_what_they_may(database: Database, world: World, blob: BlobOf)
     with database.write() as session:
         # Deleting file 0, which is not there, is NotFound to those who may delete.
         assert refusals(session, world, blob) == {
-            "anonymous": [NotFound, NotFound, NotFound, NotFound],
-            "stranger": [NotFound, NotFound, NotFound, NotFound],
+            "anonymous": [Hidden, Hidden, Hidden, Hidden],
+            "stranger": [Hidden, Hidden, Hidden, Hidden],
             "guest": [None, Forbidden, Forbidden, Forbidden],
             "reporter": [None, Forbidden, Forbidden, Forbidden],
             "developer": [None, None, None, Forbidden],
