@@ -115,7 +115,12 @@ def _add_values(reader: Reader, project_id: int, by_id: dict[int, CandidateRow],
     metrics = _values(reader, Sql("latest_metrics"), ids, _among_keys(reader, wanted.metrics, key_ids), _POINT)
     parameters = _values(reader, Sql("candidate_parameters"), ids, _among_keys(reader, wanted.parameters, key_ids))
     tags = _values(reader, Sql("candidate_tags"), ids, _among_keys(reader, wanted.tags, key_ids))
-    names = names_of_keys(reader, {row[1] for rows in (metrics, parameters, tags) for row in rows})
+    is_complete = None not in (wanted.metrics, wanted.parameters, wanted.tags)
+    names = (
+        {key_id: key for key, key_id in key_ids.items()}
+        if is_complete
+        else names_of_keys(reader, {row[1] for rows in (metrics, parameters, tags) for row in rows})
+    )
     points = {candidate_id: candidate.metrics for candidate_id, candidate in by_id.items()}
     for candidate_id, key_id, value, timestamp_ms, step in metrics:
         points[candidate_id].append(LatestValue(names[key_id], _NAN if value is None else value, timestamp_ms, step))
