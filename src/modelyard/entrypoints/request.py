@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 CACHE_SECONDS = 2.0
 MOST_CACHED = 10_000
-# All of them together are fewer than the connections of a process to its database (`MOST_CONNECTIONS`).
+# All of them together are fewer than the connections of a process to its database (`database.POOL_SIZE`).
 ORDINARY_THREADS = 10
 LOOK_UP_THREADS = 3
 PASSWORD_THREADS = 2

@@ -53,7 +53,7 @@ BUSY_TIMEOUT_MS = 10_000
 PEN_TIMEOUT_S = 30.0
 # More than the threads of a process that use its database, so that none waits for another's connection: those of the
 # crews, and two each of the worker, the folding, the probes and the operator's routes. Each is opened when needed.
-MOST_CONNECTIONS = 32
+POOL_SIZE = 32
 # On PostgreSQL, where others (a replica, somebody's console) may hold a row for as long as they like.
 LOCK_TIMEOUT_S = 5.0
 STATEMENT_TIMEOUT_S = READ_DEADLINE_S
@@ -130,7 +130,7 @@ class Database:
         url: URL,
         *,
         durability: Literal["full", "normal"] = "full",
-        pool_size: int = MOST_CONNECTIONS,
+        pool_size: int = POOL_SIZE,
         switched_off: frozenset[str] = frozenset(),
         project_quota_bytes: int = 0,
         check_room: Callable[[], None] = lambda: None,
