@@ -8,7 +8,7 @@ import importlib
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 from sqlalchemy.orm import Session
 
@@ -169,7 +169,8 @@ class SessionTransaction:
 
 
 def read_rows(session: Session, sql: str, values: Sequence[Value] = ()) -> list[Row]:
-    """All rows of a query written by hand, in an ordinary session."""
+    """All rows of a query written by hand, in an ordinary session, as the driver makes them."""
     connection = session.connection()
     text = sql if connection.dialect.name == "sqlite" else percent(sql).decode()
-    return [tuple(row) for row in connection.exec_driver_sql(text, tuple(values))]
+    with connection.exec_driver_sql(text, tuple(values)) as result:
+        return cast("list[Row]", result.cursor.fetchall())
