@@ -45,15 +45,15 @@ class Folder:
 
     @unhurried()
     def fold_all(self, *, everything: bool = False) -> None:
-        """Fold until nothing is worth it any more; with `everything`, until no segment is left."""
-        while not self._stopping.is_set():
-            with self._database.read() as session:
-                found = self._gathered.worth_folding(session, everything=everything)
-            progress = False
-            for folds in self._prepared(found):
-                progress |= self._write(folds)
-            if not progress:
-                return
+        """Fold whatever is worth it at this moment; with `everything`, all segments.
+
+        What is logged meanwhile waits for the next time, when more of it is folded at once.
+        """
+        with self._database.read() as session:
+            found = self._gathered.worth_folding(session, everything=everything)
+        while found:
+            written = [fold for folds in self._prepared(found) for fold in self._write(folds)]
+            found = [fold.candidate_id for fold in written if fold.has_more]
 
     def _prepared(self, candidate_ids: Iterable[int]) -> Iterator[list[Fold]]:
         """A fold of each candidate, as many together as one short transaction takes."""
@@ -88,19 +88,19 @@ class Folder:
         self._rest(started)
         return fold
 
-    def _write(self, folds: list[Fold]) -> bool:
-        """Whether anything was written: another process may have folded the same, or a candidate may be gone."""
+    def _write(self, folds: list[Fold]) -> list[Fold]:
+        """Those that were written: another process may have folded the same, or a candidate may be gone."""
         started = time.monotonic()
         try:
             with self._database.write(changes_access=False, uses_reserve=True) as session:
                 written = [fold for fold in folds if write_fold(session, fold)]
         except Conflict:
             # One spoilt it for the others; alone, they are written.
-            return len(folds) > 1 and sum(self._write([fold]) for fold in folds) > 0
+            return [written for fold in folds for written in self._write([fold])] if len(folds) > 1 else []
         self._rest(started)
         self.segments += sum(len(fold.segment_ids) for fold in written)
         self.chunks += sum(len(fold.chunks) for fold in written)
-        return bool(written)
+        return written
 
     @staticmethod
     def _rest(started: float) -> None:

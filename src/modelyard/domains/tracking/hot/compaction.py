@@ -22,7 +22,7 @@ from modelyard.domains.tracking.hot.points import (
     unpack_segments,
 )
 from modelyard.domains.tracking.hot.segments import POINT_BYTES
-from modelyard.domains.tracking.tables import Candidate, MetricChunk, MetricSegment
+from modelyard.domains.tracking.tables import Candidate, MetricChunk
 from modelyard.platform.errors import Conflict
 from modelyard.platform.raw import Value, read_rows
 
@@ -38,7 +38,7 @@ ChunkRow = dict[str, Value]
 class Fold:
     """A fold that is ready to be written, of so many new points.
 
-    `replaced` are the series with the first chunk that is written again.
+    `replaced` are the series with the first chunk that is written again; `has_more`, whether segments were left.
     """
 
     candidate_id: int
@@ -46,11 +46,12 @@ class Fold:
     replaced: list[tuple[int, int]]
     chunks: list[ChunkRow]
     points: int
+    has_more: bool
 
 
 def prepare_fold(session: Session, candidate_id: int) -> Fold | None:
     """Read and merge the candidate's oldest segments; None when it has none. A session that only reads will do."""
-    segment_ids, payloads = _oldest_segments(session, candidate_id)
+    segment_ids, payloads, has_more = _oldest_segments(session, candidate_id)
     if not segment_ids:
         return None
     replaced: list[tuple[int, int]] = []
@@ -62,7 +63,8 @@ def prepare_fold(session: Session, candidate_id: int) -> Fold | None:
             part = slice(offset, offset + CHUNK_POINTS)
             piece = Points(merged.steps[part], merged.timestamps_ms[part], merged.values[part])
             chunks.append(_chunk(candidate_id, key_id, first + offset // CHUNK_POINTS, piece))
-    return Fold(candidate_id, segment_ids, replaced, chunks, sum(len(payload) for payload in payloads) // POINT_BYTES)
+    count = sum(len(payload) for payload in payloads) // POINT_BYTES
+    return Fold(candidate_id, segment_ids, replaced, chunks, count, has_more)
 
 
 def write_fold(session: Session, fold: Fold) -> bool:
@@ -76,10 +78,12 @@ def write_fold(session: Session, fold: Fold) -> bool:
     if session.scalar(lock) is None:
         return False
     first, last = fold.segment_ids[0], fold.segment_ids[-1]
-    folded = delete(MetricSegment).where(
-        MetricSegment.candidate_id == candidate_id, MetricSegment.id >= first, MetricSegment.id <= last
+    folded = read_rows(
+        session,
+        "DELETE FROM metric_segments WHERE candidate_id = ? AND id >= ? AND id <= ? RETURNING id",
+        (candidate_id, first, last),
     )
-    if set(session.scalars(folded.returning(MetricSegment.id))) != set(fold.segment_ids):
+    if {number for (number,) in folded} != set(fold.segment_ids):
         raise Conflict("Somebody else has folded this candidate's metrics meanwhile, or written between them.")
     connection = session.connection()
     for key_id, first in fold.replaced:
@@ -93,16 +97,16 @@ def write_fold(session: Session, fold: Fold) -> bool:
     return True
 
 
-def _oldest_segments(session: Session, candidate_id: int) -> tuple[list[int], list[bytes]]:
-    """The numbers and payloads of as many segments as one fold may take."""
+def _oldest_segments(session: Session, candidate_id: int) -> tuple[list[int], list[bytes], bool]:
+    """The numbers and payloads of as many segments as one fold may take, and whether there are more."""
     sizes = read_rows(
         session,
         "SELECT id, points FROM metric_segments WHERE candidate_id = ? ORDER BY id LIMIT ?",
-        (candidate_id, MOST_SEGMENTS_AT_ONCE),
+        (candidate_id, MOST_SEGMENTS_AT_ONCE + 1),
     )
     total = 0
     last = None
-    for number, points in sizes:
+    for number, points in sizes[:MOST_SEGMENTS_AT_ONCE]:
         total += int(points)  # type: ignore[arg-type]  # an integer column
         if last is not None and total > MOST_POINTS_AT_ONCE:
             break
@@ -112,7 +116,8 @@ def _oldest_segments(session: Session, candidate_id: int) -> tuple[list[int], li
         "SELECT id, payload FROM metric_segments WHERE candidate_id = ? AND id <= ? ORDER BY id",
         (candidate_id, last),
     )
-    return [int(number) for number, _ in rows], [bytes(payload) for _, payload in rows]  # type: ignore[arg-type]  # integer, blob
+    has_more = bool(sizes) and sizes[-1][0] != last
+    return [number for number, _ in rows], [payload for _, payload in rows], has_more  # type: ignore[misc]  # integer, blob
 
 
 def _by_key(payloads: list[bytes]) -> dict[int, Points]:
