@@ -38,6 +38,7 @@ from modelyard.platform.http import (
     protocol_with,
 )
 from modelyard.platform.late import LateApplication
+from modelyard.platform.listening import listen
 from modelyard.platform.server import HttpServer
 from modelyard.platform.settings import Settings
 from modelyard.platform.storage.opening import open_blob_store
@@ -138,7 +139,13 @@ def close(installation: Installation) -> None:
 
 
 def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
-    """Run a server until it is told to stop. The data directory is locked and its schema up to date."""
+    """Run a server until it is told to stop. The data directory is locked and its schema up to date.
+
+    Raises:
+        Invalid, Unavailable: it cannot have its address.
+    """
+    # First of all: who cannot have it should not be told how to sign up there.
+    listeners = listen(settings.host, settings.port)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     configure_logging(settings)
     installation = create_installation(settings)
@@ -165,8 +172,6 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
 
     config = Config(
         application,
-        host=settings.host,
-        port=settings.port,
         loop="uvloop",
         http=protocol_with(match, installation.observer.direct, admits_hosts_of(settings)),
         ws="none",
@@ -178,7 +183,9 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
         timeout_graceful_shutdown=settings.shutdown_s,
         lifespan="on",
     )
-    HttpServer(config, listening=lambda: announce(f"Modelyard is at {settings.url}"), stopping=stopping).run()
+    HttpServer(config, listening=lambda: announce(f"Modelyard is at {settings.url}"), stopping=stopping).run(
+        sockets=listeners
+    )
     if installation.has_failed:
         raise SystemExit(1)
 

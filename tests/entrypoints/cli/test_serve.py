@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -17,8 +18,10 @@ from sqlalchemy import select
 from modelyard.domains.accounts.events import UserBlocked
 from modelyard.platform.database import open_database
 from modelyard.platform.events import EventRow, publish
+from modelyard.platform.listening import listen
 from modelyard.platform.lock import DataLock, is_locked
 from modelyard.platform.settings import Settings
+from tests.conftest import free_port
 from tests.processes import ServerProcess, command, environment
 
 
@@ -128,13 +131,43 @@ def test_no_request_is_lost_to_a_stop(server: ServerProcess) -> None:
     assert command("doctor", settings=server.settings).returncode == 0
 
 
-def test_a_port_that_is_taken_is_said_and_ends_it(server: ServerProcess, settings: Settings, tmp_path: Path) -> None:
-    server.start()
-    other = ServerProcess({"data": tmp_path / "other"}, tmp_path / "other.log", port=server.port)
-    other.start(wait=False)
-    assert other.running.wait(30) != 0
-    assert "address already in use" in other.log.read_text()
-    assert settings.port
+class TestAddress:
+    """The same on both engines."""
+
+    @pytest.fixture
+    def engine(self) -> str:
+        return "sqlite"
+
+    def test_a_port_that_is_taken_is_one_sentence(self, server: ServerProcess, tmp_path: Path) -> None:
+        server.start()
+        ended = command("serve", settings={"data": tmp_path / "other", "port": server.port})
+        sentence = (
+            f"Another program listens on port {server.port} of 127.0.0.1 already."
+            " Choose another port with --port or MODELYARD_PORT, or stop that program.\n"
+        )
+        assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", sentence)
+        assert server.status("/readyz") == 200
+
+    @pytest.mark.parametrize(
+        ("host", "port", "reason"),
+        [
+            ("192.0.2.1", 8000, "cannot listen on port 8000 of 192.0.2.1: Cannot assign requested address."),
+            ("nowhere.invalid", 8000, "cannot listen on port 8000 of nowhere.invalid:"),
+            ("127.0.0.1", 80_000, "A port is a number from 1 to 65535, not 80000."),
+        ],
+    )
+    def test_an_address_that_nobody_can_have_is_one_sentence(
+        self, tmp_path: Path, host: str, port: int, reason: str
+    ) -> None:
+        ended = command("serve", settings={"data": tmp_path / "data", "host": host, "port": port})
+        assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (1, "", 1)
+        assert reason in ended.stderr
+
+    def test_a_name_with_two_addresses_is_listened_to_on_those_that_are_there(self) -> None:
+        port = free_port()
+        for listener in listen("localhost", port):
+            with socket.create_connection(listener.getsockname()[:2], timeout=5):
+                listener.close()
 
 
 class TestLock:
