@@ -11,7 +11,7 @@ _HEAD = """\
 # Commands
 
 Everything that `modelyard` can do.
-`modelyard COMMAND --help` says the same on the terminal.
+`modelyard COMMAND --help` says the same on the terminal, `modelyard --version` which version it is.
 
 Options that are settings, too, win over `MODELYARD_*` variables, which win over the file that `MODELYARD_CONFIG` names.
 All [settings](settings.md) have a variable.

@@ -4,6 +4,7 @@ import inspect
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,10 @@ def test_the_help_of_every_command_teaches_with_examples() -> None:
 def test_no_command_shows_the_list(run: Run) -> None:
     ended = run()
     assert "serve" in ended.out + ended.err
+
+
+def test_the_version_is_printed(run: Run) -> None:
+    assert run("--version") == (0, f"modelyard {version('modelyard')}\n", "")
 
 
 def test_an_unknown_command_is_refused_with_a_hint(run: Run) -> None:

@@ -3,10 +3,11 @@
 import gc
 import os
 import sys
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
+from modelyard import __version__
 from modelyard.entrypoints.cli.late import Late, complete, late_app
 from modelyard.platform.errors import ModelyardError
 
@@ -37,6 +38,21 @@ app = late_app(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"modelyard {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _before_every_command(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """What holds for all commands."""
 
 
 def every_command() -> Any:  # noqa: ANN401  # typer does not publish the class of its commands
