@@ -131,6 +131,17 @@ class TestBootstrap:
         assert first["project_id"] == second["project_id"]
         assert first["token"] != second["token"]
 
+    def test_without_an_administrator_root_is_made(self, run: Run) -> None:
+        assert json.loads(run("bootstrap", "--project", "acme/churn", "--json").out)["administrator"] == "root"
+        assert [line.split()[0] for line in run("admin", "list-users").out.splitlines()] == ["root"]
+
+    def test_a_server_with_an_administrator_gets_no_other(self, run: Run) -> None:
+        given = "correct battery, horse\n"
+        run("admin", "create-user", "ada", "--administrator", "--password-stdin", given=given)
+        run("admin", "create-user", "bob", "--password-stdin", given=given)
+        assert json.loads(run("bootstrap", "--project", "acme/churn", "--json").out)["administrator"] == "ada"
+        assert [line.split()[0] for line in run("admin", "list-users").out.splitlines()] == ["ada", "bob"]
+
     @pytest.mark.parametrize("path", ["churn", "/churn", "acme/", "acme//churn"])
     def test_a_path_without_a_group_is_refused(self, run: Run, path: str) -> None:
         ended = run("bootstrap", "--project", path)

@@ -7,7 +7,7 @@ import typer
 
 from modelyard.domains.accounts.actor import SYSTEM, Actor, Scope
 from modelyard.domains.accounts.tokens import Lifetime
-from modelyard.domains.accounts.users import create_user, find_user
+from modelyard.domains.accounts.users import UserFilter, create_user, find_user, search_users
 from modelyard.domains.namespaces.access import Role
 from modelyard.domains.namespaces.groups import create_group, create_personal_namespace, get_namespace
 from modelyard.domains.namespaces.place_tokens import create_place_token
@@ -35,7 +35,7 @@ def bootstrap(
 ) -> None:
     """Make a project and a token for scripts, tests and demonstrations.
 
-    Makes what is missing: an administrator named root (without a password: give it one with
+    Makes what is missing: an administrator named root if there is none (without a password: give it one with
     `modelyard admin reset-password root`), the groups, the project, and each time a new token of the project. The
     server may be running or not.
 
@@ -58,7 +58,7 @@ def bootstrap(
 
 
 def made_project(settings: Settings, database: Database, path: str) -> dict[str, str | int]:
-    """The address, a new token, and the project, made if it was missing.
+    """The address, a new token, and the project, made if it was missing, and as which administrator this was done.
 
     Raises:
         Invalid: the path is not GROUP/NAME, or a name in it cannot be one.
@@ -85,12 +85,17 @@ def made_project(settings: Settings, database: Database, path: str) -> dict[str,
             "token": made.secret,
             "project_id": found.id,
             "project": found.full_path,
+            "administrator": actor.username,
             "tracking_uri": f"{settings.url}/api/v4/projects/{found.id}/ml/mlflow",
         }
 
 
 def _administrator(session: Session) -> Actor:
+    """Root, or who else is administrator: a server that has one gets no other, who would have no password."""
     found = find_user(session, SYSTEM, ADMINISTRATOR)
+    if found is None:
+        others, _ = search_users(session, SYSTEM, UserFilter(state="active", administrators=True), limit=1)
+        found = others[0] if others else None
     if found is None:
         found = create_user(session, SYSTEM, username=ADMINISTRATOR, name="Administrator", is_administrator=True)
         create_personal_namespace(session, SYSTEM, found)
