@@ -2,6 +2,7 @@
 """The one door to working on Modelyard. It needs Python 3.11 with `venv` and makes the rest by itself.
 
 python3 dev.py serve [ARGS]            start the server, as `modelyard serve ARGS`
+python3 dev.py demo [ARGS]             train a few real models into that server, as `modelyard demo ARGS`
 python3 dev.py test [--full] [ARGS]    run the quick tests, or all of them; ARGS go to pytest
 python3 dev.py check                   format, lint, types, imports, locks and house rules
 python3 dev.py bench [ARGS]            measure against other trackers
@@ -32,6 +33,11 @@ def serve(arguments: list[str]) -> int:
     """Replace this process by the server."""
     environment = _ready(RUN)
     return _become(environment.program("modelyard"), "serve", *arguments)
+
+
+def demo(arguments: list[str]) -> int:
+    """Replace this process by the demonstration, in the environment that has the libraries it trains with."""
+    return _become(_ready(DEVELOPMENT).program("modelyard"), "demo", *arguments)
 
 
 def test(arguments: list[str]) -> int:
@@ -86,7 +92,7 @@ def size(_arguments: list[str]) -> int:
 
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
-    command.__name__: command for command in (serve, test, check, bench, lock, assets, size)
+    command.__name__: command for command in (serve, demo, test, check, bench, lock, assets, size)
 }
 
 

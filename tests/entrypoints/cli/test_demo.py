@@ -11,6 +11,8 @@ from modelyard.entrypoints.cli import demo
 from tests.entrypoints.cli.conftest import Run
 from tests.processes import ServerProcess, command
 
+PASSWORD = "correct battery, horse\n"
+
 
 @pytest.fixture
 def engine() -> str:
@@ -19,11 +21,11 @@ def engine() -> str:
 
 
 def test_what_is_missing_is_named_with_how_to_get_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo, "NEEDED", ("json", "no_such_library"))
+    monkeypatch.setattr(demo, "NEEDED", {"json": "json", "no_such_module": "such-library"})
     ended = run("demo")
-    assert (ended.status, ended.err) == (
-        1,
-        'The demonstration needs no_such_library. Run: pip install "modelyard[demo]"\n',
+    assert ended.status == 1
+    assert ended.err.startswith(
+        "The demonstration needs such-library beside Modelyard. Run: pip install such-library\n"
     )
 
 
@@ -38,6 +40,11 @@ def test_a_server_that_is_not_running_is_asked_for_at_once(tmp_path: Path) -> No
     assert command("migrate", settings=settings).returncode == 0
     ended = command("demo", settings=settings)
     assert (ended.returncode, "Is it running? `modelyard serve` starts one" in ended.stderr) == (1, True)
+    assert ended.stdout == "The administrator root, who has no password yet, has the project demo/wine for this.\n"
+    reset = command("admin", "reset-password", "root", "--password-stdin", settings=settings, given=PASSWORD)
+    assert reset.returncode == 0
+    ended = command("demo", settings=settings)
+    assert ended.stdout == "The administrator root has the project demo/wine for this.\n"
 
 
 def ask(made: dict[str, Any], path: str, body: object = None) -> Any:  # noqa: ANN401  # JSON
@@ -58,7 +65,11 @@ def test_there_is_something_to_look_at(tmp_path: Path) -> None:
     try:
         ended = command("demo", settings={**server.settings, "port": server.port}, limit_s=500)
         assert ended.returncode == 0, ended.stderr
-        assert ended.stdout.endswith(f"Look at {server.url}/demo/wine/-/ml/experiments\n")
+        *_, address, sign_in = ended.stdout.splitlines()
+        assert address == f"Look at {server.url}/demo/wine/-/ml/experiments"
+        assert sign_in.startswith("To sign in, give root a password: ")
+        words = sign_in.partition(": ")[2].split("modelyard ")[1].split()
+        assert command(*words, "--password-stdin", settings=server.settings, given=PASSWORD).returncode == 0
         made = server.bootstrap("demo/wine")
         experiments = ask(made, "mlflow/experiments/search?max_results=10")["experiments"]
         names = {it["name"]: it["experiment_id"] for it in experiments}

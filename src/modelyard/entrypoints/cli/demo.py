@@ -3,6 +3,9 @@
 import importlib
 import importlib.util
 import os
+import shlex
+import shutil
+import sys
 import warnings
 from dataclasses import dataclass
 from typing import Annotated
@@ -10,26 +13,30 @@ from urllib.parse import quote
 
 import typer
 
+from modelyard.domains.accounts.users import has_administrator
 from modelyard.entrypoints.cli.bootstrap import made_project
 from modelyard.entrypoints.cli.opening import installed
 from modelyard.entrypoints.cli.options import Data, DatabaseUrl, Port
 from modelyard.platform.errors import Invalid, Unavailable
-from modelyard.platform.settings import Settings, load_settings
+from modelyard.platform.settings import load_settings
+from modelyard.platform.telemetry import masked
 
 app = typer.Typer(add_completion=False)
 
 DEMONSTRATION = "modelyard.entrypoints.cli.demonstration"
 PROJECT = "demo/wine"
-NEEDED = ("mlflow", "sklearn", "matplotlib")
+# Modules, and what one installs to have them.
+NEEDED = {"mlflow": "mlflow", "sklearn": "scikit-learn", "matplotlib": "matplotlib"}
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where the demonstration logs to."""
+    """Where the demonstration logs to, and how one signs in there, if that can be said."""
 
     url: str
     token: str
     project: str
+    sign_in: str = ""
 
     @property
     def tracking_uri(self) -> str:
@@ -55,21 +62,24 @@ def demo(
 
     Some scikit-learn classifiers, with figures, data sets and models, and a search over nine settings with its curves,
     through the unmodified MLflow client. It takes about a minute and needs mlflow, scikit-learn and matplotlib, which
-    the extra `demo` of the package brings. Without --url it makes the project, and, if there is no user yet, an
-    administrator named root without a password: `modelyard admin reset-password root` gives one.
+    the extra `demo` of the package brings. Without --url it makes the project, and, if there is no administrator yet,
+    one named root without a password: `modelyard admin reset-password root` gives one.
 
     Examples:
         modelyard demo
 
         MLFLOW_TRACKING_TOKEN=myd_… modelyard demo --url https://models.example.org --project acme/churn
     """
-    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    missing = [package for module, package in NEEDED.items() if importlib.util.find_spec(module) is None]
     if missing:
-        raise Invalid(f'The demonstration needs {", ".join(missing)}. Run: pip install "modelyard[demo]"')
+        raise Invalid(
+            f"The demonstration needs {', '.join(missing)} beside Modelyard. Run: pip install {' '.join(missing)}\n"
+            "In a clone, `python3 dev.py demo` installs them, too."
+        )
     if url is not None:
         target = _named(url, token, project)
     else:
-        target = _own(load_settings({"data": data, "database_url": database_url, "port": port}), project)
+        target = _own({"data": data, "database_url": database_url, "port": port}, project)
     _prepare_client(target)
     _check_answer(target)
     _train(target)
@@ -84,11 +94,32 @@ def _named(url: str, token: str | None, project: str) -> Target:
     return Target(url.rstrip("/"), given, project)
 
 
-def _own(settings: Settings, project: str) -> Target:
+def _own(flags: dict[str, object], project: str) -> Target:
     """The server of a data directory, with a project and a token made for the demonstration."""
+    settings = load_settings(flags)
     with installed(settings) as database:
         made = made_project(settings, database, project)
-    return Target(settings.url, str(made["token"]), str(made["project"]))
+        with database.read() as session:
+            can_sign_in = has_administrator(session)
+    name = made["administrator"]
+    if can_sign_in:
+        typer.echo(f"The administrator {name} has the project {made['project']} for this.")
+        sign_in = f"Sign in as {name} or another administrator."
+    else:
+        typer.echo(f"The administrator {name}, who has no password yet, has the project {made['project']} for this.")
+        sign_in = f"To sign in, give {name} a password: {_this_program()} admin reset-password {name}{_repeated(flags)}"
+    return Target(settings.url, str(made["token"]), str(made["project"]), sign_in)
+
+
+def _this_program() -> str:
+    """What to type for it here, also where no `modelyard` is on the path, as in a clone."""
+    return "modelyard" if shutil.which("modelyard") else f"{shlex.quote(sys.executable)} -m modelyard"
+
+
+def _repeated(flags: dict[str, object]) -> str:
+    """The flags that name the installation, for another command on it."""
+    named = {"--data": flags["data"], "--database-url": flags["database_url"]}
+    return "".join(f" {flag} {shlex.quote(masked(str(value)))}" for flag, value in named.items() if value is not None)
 
 
 def _prepare_client(target: Target) -> None:
@@ -134,3 +165,5 @@ def _train(target: Target) -> None:
     importlib.import_module(f"{DEMONSTRATION}.algorithms").train(wine, typer.echo)
     importlib.import_module(f"{DEMONSTRATION}.tuning").search(wine, typer.echo)
     typer.echo(f"Look at {target.page}")
+    if target.sign_in:
+        typer.echo(target.sign_in)
