@@ -1,10 +1,12 @@
 """How requests are read, and how they are refused: bodies, addresses, credentials, errors."""
 
 import json
+import logging
 from urllib.parse import quote
 
 import pytest
 
+from modelyard.platform.telemetry import REQUEST_LOGGER
 from tests.conftest import World
 from tests.entrypoints.rest.conftest import Call
 
@@ -41,6 +43,30 @@ def test_parameters_come_in_any_of_the_ways_of_gitlabs_clients(call: Call, world
     assert [answer.json["name"] for answer in made] == ["json", "form", "multi", "query", "both"]
     assert (made[1].json["description"], made[2].json["visibility"]) == ("a b", "internal")
     assert made[0].headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("/projects/{}", "GET /api/v4/projects/{project_id} 200 "),
+        (
+            "/projects/{}/ml/mlflow/api/2.0/mlflow-artifacts/artifacts/none",
+            "GET mlflow-artifacts/artifacts/{path...} 404 ",
+        ),
+        ("/projects/{}/packages/none", "GET /api/v4/projects/{project_id}/packages/{package_id} 400 "),
+        ("/nowhere", "GET unknown 404 "),
+    ],
+)
+def test_the_log_says_who_asked_for_what(
+    call: Call, world: World, caplog: pytest.LogCaptureFixture, path: str, line: str
+) -> None:
+    caplog.set_level(logging.INFO, REQUEST_LOGGER)
+    call("GET", path.format(world.project_id), world.developer)
+    call("GET", "/version", world.developer)  # whose answer comes after the line of the one before
+    first = next(record for record in caplog.records if record.name == REQUEST_LOGGER)
+    assert first.getMessage().startswith(line)
+    is_known = "unknown" not in line
+    assert first.__dict__["facts"].actor_id == (world.developer.actor.user_id if is_known else None)
 
 
 def test_lists_come_with_brackets_in_forms(call: Call, world: World) -> None:

@@ -21,6 +21,7 @@ from modelyard.platform.database import Session
 from modelyard.platform.http import Asgi, Receive, Scope, Send
 from modelyard.platform.storage.blobs import StoredBlob
 from modelyard.platform.storage.streaming import in_thread
+from modelyard.platform.telemetry import note_actor
 
 Result = TypeVar("Result")
 
@@ -60,6 +61,7 @@ class Exchange:
             admission = await self.on_thread(look_up, installation.look_ups)
         else:
             admission = counted(installation, peer, headers, lambda: known)
+        note_actor(admission.actor.user_id)
         check_policy(self.asked.policy, admission)
 
     async def read(self, use: Callable[[Session, Actor, Project], Result], *, is_heavy: bool = False) -> Result:

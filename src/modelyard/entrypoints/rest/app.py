@@ -26,6 +26,7 @@ from modelyard.entrypoints.rest.errors import HEADERS, error_response
 from modelyard.entrypoints.rest.openapi import ERRORS, describe, sentences
 from modelyard.entrypoints.rest.router import PREFIX, Asking, Declared, Endpoint, RestRoute, Routes
 from modelyard.platform.http import Asgi, Receive, Scope, Send
+from modelyard.platform.observing import ROUTE_KEY
 
 MOUNTS: tuple[Routes, ...] = (
     version.routes,
@@ -125,10 +126,12 @@ def _with_raw_paths(application: FastAPI) -> Asgi:
         # The server in front leaves the body of an answer to HEAD away.
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         path = raw_path.decode("latin-1")
-        await application(
-            {**scope, "method": method, "asked_method": scope["method"], "path": path, "root_path": PREFIX},
-            receive,
-            send,
-        )
+        own = {**scope, "method": method, "asked_method": scope["method"], "path": path, "root_path": PREFIX}
+        try:
+            await application(own, receive, send)
+        finally:
+            route = own.get("route")
+            if isinstance(route, RestRoute):
+                scope[ROUTE_KEY] = PREFIX + route.path
 
     return rest

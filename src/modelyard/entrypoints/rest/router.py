@@ -33,6 +33,7 @@ from modelyard.entrypoints.rest.errors import HEADERS, error_response, naming
 from modelyard.entrypoints.rest.paging import Listed, page_headers
 from modelyard.platform.database import Session
 from modelyard.platform.errors import Unauthenticated
+from modelyard.platform.telemetry import note_actor
 
 PREFIX = "/api/v4"
 PLACES = "{places}"
@@ -292,6 +293,7 @@ async def _admitted(request: Request, declared: Declared) -> Asked:
     except Unauthenticated:
         installation.count_stranger(peer, request.scope["headers"])
         raise
+    note_actor(actor.user_id)
     if actor.is_anonymous:
         installation.count_stranger(peer, request.scope["headers"])
     elif installation.limits.users is not None:
