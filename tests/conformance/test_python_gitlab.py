@@ -16,7 +16,14 @@ from modelyard import __version__
 from tests.conformance.conftest import Connect
 from tests.conftest import LiveServer, World
 
+RESERVED = "400 Bad request - The user name api is reserved. Choose another one."
 TOO_SHORT = {"password": ["A password needs at least 12 characters."]}
+
+RANDOM = {"force_random_password": True}
+NO_PASSWORD = "password, force_random_password are missing, at least one parameter must be provided"
+NO_MAIL = (
+    "reset_password needs e-mail, and this server sends none: send password, or force_random_password and set one later"
+)
 
 
 def in_days(days: int) -> str:
@@ -72,6 +79,14 @@ def test_an_administrator_creates_a_user_with_a_token(root: gitlab.Gitlab, conne
     assert project.namespace["kind"] == "user"
 
 
+def test_a_user_whose_password_nobody_knows_has_tokens(root: gitlab.Gitlab, connect: Connect) -> None:
+    made = root.users.create(
+        {"username": "ci", "name": "CI", "email": "ci@example.org", "reset_password": True, **RANDOM}
+    )
+    token = made.personal_access_tokens.create({"name": "ci", "scopes": ["api"], "expires_at": in_days(10)})
+    connect(token.token).auth()
+
+
 def test_users_are_found_and_blocked(root: gitlab.Gitlab, connect: Connect, world: World) -> None:
     assert [user.username for user in root.users.list(search="MAINT")] == ["maintainer"]
     assert [user.username for user in root.users.list(username="Guest")] == ["guest"]
@@ -96,10 +111,12 @@ def test_an_administrator_changes_a_user(root: gitlab.Gitlab) -> None:
 @pytest.mark.parametrize(
     ("wish", "status", "message"),
     [
-        ({"username": "owner", "name": "x"}, 409, "The user name owner has already been taken."),
-        ({"username": "acme", "name": "x"}, 409, "The path acme has already been taken."),
+        ({"username": "owner", "name": "x", **RANDOM}, 409, "The user name owner has already been taken."),
+        ({"username": "acme", "name": "x", **RANDOM}, 409, "The path acme has already been taken."),
         ({"username": "new", "name": "x", "password": "short"}, 400, TOO_SHORT),
-        ({"username": "api", "name": "x"}, 400, "400 Bad request - The user name api is reserved. Choose another one."),
+        ({"username": "new", "name": "x"}, 400, NO_PASSWORD),
+        ({"username": "new", "name": "x", "reset_password": True}, 400, NO_MAIL),
+        ({"username": "api", "name": "x", **RANDOM}, 400, RESERVED),
         ({"username": "new"}, 400, "name is missing"),
     ],
 )  # fmt: skip

@@ -22,7 +22,7 @@ BODIES: dict[tuple[str, str], dict[str, object]] = {
     ("POST", "/{places}/{place_id}/members"): {"access_level": 10},
     ("PUT", "/{places}/{place_id}/members/{user_id}"): {"access_level": 10},
     ("POST", "/{places}/{place_id}/access_tokens"): {"name": "n", "scopes": ["api"], "access_level": 10},
-    ("POST", "/users"): {"name": "n"},
+    ("POST", "/users"): {"name": "n", "force_random_password": True},
     ("PUT", "/users/{user_id}"): {"name": "n"},
     ("POST", "/users/{user_id}/personal_access_tokens"): {"name": "n", "scopes": ["api"]},
 }

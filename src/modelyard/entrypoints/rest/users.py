@@ -20,7 +20,7 @@ from modelyard.domains.accounts.users import (
 from modelyard.domains.namespaces.groups import create_personal_namespace
 from modelyard.domains.namespaces.people import delete_user
 from modelyard.entrypoints.request import SIGNED_IN, Policy
-from modelyard.entrypoints.rest.errors import Rejected, naming
+from modelyard.entrypoints.rest.errors import Malformed, Rejected, naming
 from modelyard.entrypoints.rest.fields import (
     Answer,
     Day,
@@ -87,12 +87,16 @@ class UsersQuery(Paging):
 
 
 class NewUser(Parameters):
-    """A user to be made. Without a password they sign in with nothing until they are given one."""
+    """A user to be made, with a password or `force_random_password`."""
 
     username: Text
     name: Text
     email: Text | None = None
     password: Text | None = Field(default=None, json_schema_extra={"format": "password"})
+    force_random_password: bool = Field(
+        default=False, description="They have no password, and sign in once an administrator has given them one."
+    )
+    reset_password: bool = Field(default=False, description="Not possible by itself: no e-mail is sent.")
     admin: bool = False
 
 
@@ -183,7 +187,7 @@ def get_one_user(asked: Asking, user_id: UserId) -> PublicUser:
 def add_user(asked: Asking, wanted: Annotated[NewUser, Body()]) -> WholeUser:
     """Create a user, as an administrator."""
     require_administrator(asked.actor, "add users")
-    password = _hashed(wanted.password, wanted.username)
+    password = _first_password(wanted)
     with asked.write() as session:
         user = create_user(
             session,
@@ -251,6 +255,23 @@ def named_user(session: Session, asked: Asked, user_id: int) -> User:
     """
     with naming("User"):
         return get_user(session, asked.actor, user_id)
+
+
+def _first_password(wanted: NewUser) -> PasswordHash | None:
+    """What a new user signs in with, if anything.
+
+    Raises:
+        Malformed: the request does not say.
+        Rejected: the password is not worth having.
+    """
+    if wanted.password or wanted.force_random_password:
+        return _hashed(wanted.password, wanted.username)
+    if wanted.reset_password:
+        raise Malformed(
+            "reset_password needs e-mail, and this server sends none: send password, or force_random_password and set"
+            " one later"
+        )
+    raise Malformed("password, force_random_password are missing, at least one parameter must be provided")
 
 
 def _hashed(password: str | None, username: str = "") -> PasswordHash | None:
