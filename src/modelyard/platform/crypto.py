@@ -57,5 +57,5 @@ def open_server_key(settings: Settings) -> ServerKey:
             os.fsync(file.fileno())
     kept = path.read_text(encoding="ascii").strip()
     if len(kept) < LEAST_CHARACTERS:
-        raise Invalid(f"{path} is damaged: it holds no key. Restore it from a backup.")
+        raise Invalid(f"{path} is damaged: it holds no key. Put the copy back that you keep of it.")
     return ServerKey(kept.encode())

@@ -123,9 +123,11 @@ def test_everything_comes_back(
     backup = tmp_path / "backup"
     ended = run("backup", str(backup))
     assert (ended.status, ended.err) == (0, "")
-    assert "5 files" in ended.out
-    fill(2)  # after the backup
     key = installation.settings.data / "secret.key"
+    saved, about_key = ended.out.splitlines()
+    assert f" and 5 files ({5 * 32_000} bytes) in {backup}." in saved
+    assert f"The server's key is not in it. Keep a copy of {key} in another place;" in about_key
+    fill(2)  # after the backup
     ended = run("restore", str(backup), "--key", str(key), *place(elsewhere))
     assert (ended.status, ended.err) == (0, "")
 
@@ -159,6 +161,16 @@ def test_without_the_key_tokens_are_worth_nothing(
     restored = opened()
     with restored.database.read() as session, pytest.raises(Unauthenticated):
         actor_of_token(session, restored.key, world.developer.token)
+
+
+def test_a_key_that_is_a_setting_is_named(
+    run: Run, fill: Fill, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(1)
+    monkeypatch.setenv("MODELYARD_SECRET_KEY", "k" * 40)
+    ended = run("backup", str(tmp_path / "backup"))
+    assert "not in it. It is the setting MODELYARD_SECRET_KEY: keep" in ended.out
+    assert "kkk" not in ended.out
 
 
 def test_another_key_is_refused(run: Run, fill: Fill, elsewhere: Settings, tmp_path: Path) -> None:

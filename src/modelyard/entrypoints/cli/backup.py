@@ -13,9 +13,9 @@ from modelyard.entrypoints.cli.options import Data, DatabaseUrl, ObjectsUrl
 from modelyard.entrypoints.cli.progress import bytes_worked_off
 from modelyard.platform.backup.manifest import Origin
 from modelyard.platform.backup.saving import make_backup, verify_backup
-from modelyard.platform.crypto import key_id, open_server_key
+from modelyard.platform.crypto import KEY_FILE, key_id, open_server_key
 from modelyard.platform.errors import Conflict
-from modelyard.platform.settings import load_settings
+from modelyard.platform.settings import Settings, load_settings
 from modelyard.platform.storage.opening import open_blob_store
 
 app = typer.Typer(add_completion=False)
@@ -51,9 +51,20 @@ def backup(
             lost = verify_backup(folder, told=told)
         if lost:
             raise Conflict(f"The backup is damaged: {len(lost)} files cannot be read back, such as {lost[0]}.")
-    typer.echo(f"Saved the database ({made.database_bytes} bytes) and {made.blobs} files ({made.blob_bytes} bytes).")
+    database_bytes, blob_bytes = made.database_bytes, made.blob_bytes
+    typer.echo(f"Saved the database ({database_bytes} bytes) and {made.blobs} files ({blob_bytes} bytes) in {folder}.")
+    typer.echo(_about_key(settings))
     if made.damaged:
         raise Conflict(
             f"{len(made.damaged)} files were missing or damaged before they could be saved, such as {made.damaged[0]}."
             " `modelyard doctor --deep` lists them."
         )
+
+
+def _about_key(settings: Settings) -> str:
+    """What the backup does not hold, and what that means."""
+    if settings.secret_key:
+        where = "It is the setting MODELYARD_SECRET_KEY: keep that in another place, too"
+    else:
+        where = f"Keep a copy of {(settings.data / KEY_FILE).absolute()} in another place"
+    return f"The server's key is not in it. {where}; without it all access tokens and sessions of the backup are void."
