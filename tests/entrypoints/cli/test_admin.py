@@ -69,9 +69,14 @@ def test_a_new_password_signs_out_everywhere(run: Run, installation: Installatio
         assert session.scalars(select(WebSession)).all() == []
 
 
-def test_nobody_can_be_given_a_password_who_is_not_there(run: Run) -> None:
-    ended = run("admin", "reset-password", "nobody", "--password-stdin", given=f"{PASSWORD}\n")
-    assert (ended.status, "There is no user named nobody" in ended.err) == (1, True)
+def test_a_password_is_asked_for_only_where_it_can_be_given(run: Run, world: World) -> None:
+    assert world.project_id
+    refused = run("admin", "reset-password", "nobody")
+    assert (refused.status, refused.out) == (1, "")
+    assert refused.err == "There is no user named nobody. `modelyard admin list-users` lists them.\n"
+    refused = run("admin", "create-user", "Owner")
+    assert (refused.status, refused.out) == (1, "")
+    assert refused.err == "The user name Owner has already been taken.\n"
 
 
 def test_a_blocked_user_is_refused_until_unblocked(run: Run, installation: Installation, world: World) -> None:

@@ -7,12 +7,13 @@ from typing import Annotated
 import typer
 
 from modelyard.domains.accounts.actor import SYSTEM
-from modelyard.domains.accounts.passwords import PasswordHash, hash_password
+from modelyard.domains.accounts.passwords import LEAST_CHARACTERS, PasswordHash, hash_password
 from modelyard.domains.accounts.sign_in import first_administrator_link
 from modelyard.domains.accounts.tables import User
 from modelyard.domains.accounts.users import (
     UserFilter,
     block_user,
+    checked_username,
     create_user,
     find_user,
     search_users,
@@ -53,21 +54,22 @@ def create(
 
         pass show modelyard/ada | modelyard admin create-user ada --administrator --password-stdin
     """
-    password = _password(username, from_input=password_stdin)
-    with (
-        installed(load_settings({"data": data, "database_url": database_url})) as database,
-        database.write(uses_reserve=True) as session,
-    ):
-        user = create_user(
-            session,
-            SYSTEM,
-            username=username,
-            name=name,
-            email=email,
-            password=password,
-            is_administrator=administrator,
-        )
-        create_personal_namespace(session, SYSTEM, user)
+    with installed(load_settings({"data": data, "database_url": database_url})) as database:
+        with database.read() as session:
+            # Nobody types a password twice for nothing.
+            checked_username(session, username)
+        password = _password(username, from_input=password_stdin)
+        with database.write(uses_reserve=True) as session:
+            user = create_user(
+                session,
+                SYSTEM,
+                username=username,
+                name=name,
+                email=email,
+                password=password,
+                is_administrator=administrator,
+            )
+            create_personal_namespace(session, SYSTEM, user)
     typer.echo(f"Added {username}.")
 
 
@@ -77,15 +79,19 @@ def reset_password(
 ) -> None:
     """Give a user a new password and sign them out everywhere. Their access tokens stay.
 
-    Example:
+    The password is asked for or read from the standard input.
+
+    Examples:
         modelyard admin reset-password ada
+
+        pass show modelyard/ada | modelyard admin reset-password ada --password-stdin
     """
-    password = _password(username, from_input=password_stdin)
-    with (
-        installed(load_settings({"data": data, "database_url": database_url})) as database,
-        database.write(uses_reserve=True) as session,
-    ):
-        update_user(session, SYSTEM, _user(session, username), password=password)
+    with installed(load_settings({"data": data, "database_url": database_url})) as database:
+        with database.read() as session:
+            _user(session, username)
+        password = _password(username, from_input=password_stdin)
+        with database.write(uses_reserve=True) as session:
+            update_user(session, SYSTEM, _user(session, username), password=password)
     typer.echo(f"{username} has a new password and is signed out everywhere.")
 
 
@@ -203,7 +209,13 @@ def _password(username: str, *, from_input: bool) -> PasswordHash:
     given = (
         sys.stdin.readline().rstrip("\r\n")
         if from_input
-        else str(typer.prompt(f"New password of {username}", hide_input=True, confirmation_prompt=True))
+        else str(
+            typer.prompt(
+                f"New password of {username}, at least {LEAST_CHARACTERS} characters (not shown while you type)",
+                hide_input=True,
+                confirmation_prompt="The same again",
+            )
+        )
     )
     return hash_password(given, username=username)
 
