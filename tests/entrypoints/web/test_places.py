@@ -219,8 +219,22 @@ def test_the_theme_is_remembered(developer: Browser) -> None:
     assert developer.post("/-/user_settings/preferences", {**wrong}).status == 422
 
 
-def test_an_address_that_nothing_has_is_said_so_in_the_chrome(developer: Browser) -> None:
-    page = developer.get("/nothing/-/here")
-    assert page.status == 404
-    assert page.texts("h1") == ["There is nothing here that you can see"]
+@pytest.mark.parametrize("path", ["/help", "/Explore", "/-/profile", "/acme/churn/-/issues", "/nothing/-/here"])
+def test_an_address_that_no_page_has_is_said_so_in_the_chrome(developer: Browser, path: str) -> None:
+    page = developer.get(path)
+    assert (page.status, page.texts("h1")) == (404, ["There is nothing here"])
+    assert page.texts(".fault p") == ["There is no page at this address."]
+    assert page.texts(".fault a") == ["Go to your projects"]
     assert developer.client.post("/-/styleguide").status_code in {403, 405}
+
+
+def test_a_place_that_one_cannot_see_may_be_asked_for(browse: Browse, world: World) -> None:
+    sentences = [
+        "There is no project, group or person at this address, or you cannot see it.",
+        "If you expected something, ask its owner to add you.",
+    ]
+    for path in ("/acme/churn", "/acme/nothing", "/nothing"):
+        page = browse(world.stranger).get(path)
+        assert (page.status, page.texts("h1")) == (404, ["There is nothing here that you can see"])
+        assert page.texts(".fault p") == sentences
+    assert browse(world.administrator).get("/nothing").texts(".fault p") == sentences[:1]

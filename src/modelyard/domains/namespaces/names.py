@@ -72,6 +72,12 @@ def checked_path(path: str, *, at_top: bool = False) -> str:
     return path
 
 
+def may_be_a_place(full_path: str) -> bool:
+    """Whether a group, person or project can have this path; others are addresses of pages, or of nothing."""
+    segments = full_path.split("/")
+    return "-" not in segments and segments[0].casefold() not in RESERVED_AT_TOP
+
+
 def checked_name(name: str) -> str:
     """A name for people: anything printable, trimmed.
 

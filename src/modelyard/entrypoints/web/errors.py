@@ -1,6 +1,7 @@
 """The product's errors as pages, in one table: which status, which words, which ways on."""
 
 from dataclasses import dataclass
+from http import HTTPStatus
 from urllib.parse import quote
 
 from starlette.responses import PlainTextResponse, Response
@@ -102,12 +103,14 @@ def _show(visit: Visit, fault: Fault, sentence: str) -> Response:
         return response
     if not wants_page(visit):
         return PlainTextResponse(sentence, fault.status, data_headers())
+    # From administrators nothing is hidden.
+    advice = "" if fault.status == HTTPStatus.NOT_FOUND and visit.actor.is_administrator else fault.advice
     return visit.page(
         "errors/error.html",
         Where((fault.title,)),
         status=fault.status,
         status_code=fault.status,
         title=fault.title,
-        sentences=[text for text in (sentence, fault.advice) if text],
+        sentences=[text for text in (sentence, advice) if text],
         actions=[HOME_LINK] if visit.viewer else [Link("Sign in", SIGN_IN)],
     )

@@ -8,8 +8,9 @@ from modelyard.domains.accounts.actor import Actor
 from modelyard.domains.accounts.tokens import personal_tokens_of
 from modelyard.domains.accounts.users import get_user
 from modelyard.domains.namespaces.access import Ability, Role, Standing
-from modelyard.domains.namespaces.groups import MISSING, get_group, get_namespace, personal_namespace
+from modelyard.domains.namespaces.groups import get_group, get_namespace, personal_namespace
 from modelyard.domains.namespaces.members import members_of
+from modelyard.domains.namespaces.names import may_be_a_place
 from modelyard.domains.namespaces.place_tokens import place_tokens_of
 from modelyard.domains.namespaces.projects import create_project, get_project
 from modelyard.domains.namespaces.tables import Project
@@ -31,12 +32,13 @@ from modelyard.entrypoints.web.navigation import (
     project_url,
 )
 from modelyard.entrypoints.web.places import described
-from modelyard.entrypoints.web.routing import Pages
+from modelyard.entrypoints.web.routing import NO_PAGE, Pages
 from modelyard.entrypoints.web.visit import Visit, Where
 from modelyard.platform.database import Session
 from modelyard.platform.errors import Conflict, Hidden, Invalid, NotFound
 
 FIRST_EXPERIMENT = "first-experiment"
+NO_PLACE = "There is no project, group or person at this address, or you cannot see it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +92,11 @@ def show_place(visit: Visit) -> Response:
 
 def _show_namespace(visit: Visit, session: Session, actor: Actor, path: str) -> Response:
     if path.isdecimal():
-        raise Hidden(MISSING)  # places are not to be counted through
-    namespace = get_namespace(session, actor, path)
+        raise Hidden(NO_PLACE)  # places are not to be counted through
+    try:
+        namespace = get_namespace(session, actor, path)
+    except NotFound:
+        raise (Hidden(NO_PLACE) if may_be_a_place(path) else NotFound(NO_PAGE)) from None
     if namespace.kind == "group":
         return visit.go(namespace_url(namespace))
     return show_namespace(visit, session, actor, namespace)

@@ -34,8 +34,8 @@ Handler = Callable[[Visit], Response]
 StreamHandler = Callable[[Visit], Awaitable[Response]]
 MOST_FORM_BYTES = 1024 * 1024
 MOST_PASSWORD_FORM_BYTES = 4096
+NO_PAGE = "There is no page at this address."
 _FORM_KINDS = ("application/x-www-form-urlencoded", "multipart/form-data")
-_MISSING = "There is no page at this address."
 
 log = logging.getLogger(__name__)
 
@@ -146,7 +146,7 @@ class _Edge:
     async def no_page(self, request: Request, fault: Exception) -> Response:
         """An address, or a method, that no page has."""
         visit = self._visit(request)
-        response = await self._told(functools.partial(_shown, error=NotFound(_MISSING)), visit)
+        response = await self._told(functools.partial(_shown, error=NotFound(NO_PAGE)), visit)
         if isinstance(fault, HTTPException) and fault.status_code == 405:  # noqa: PLR2004  # the method is wrong
             response.status_code = 405
             response.headers.update(fault.headers or {})
