@@ -1,5 +1,6 @@
 """Passwords: argon2id, at most two hashes at a time so that a flood of sign-ins cannot take the memory."""
 
+import secrets
 import threading
 from typing import NewType
 
@@ -10,6 +11,8 @@ from modelyard.platform.errors import Invalid
 
 LEAST_CHARACTERS = 12
 MOST_BYTES = 1024
+# Nothing that reads like something else; four groups of five are 99 random bits.
+LEGIBLE = "abcdefghjkmnpqrstuvwxyz23456789"
 
 PasswordHash = NewType("PasswordHash", str)
 
@@ -54,6 +57,11 @@ COMMON = frozenset(
         "correcthorsebatterystaple",
     ]
 )
+
+
+def made_up_password() -> str:
+    """A password for somebody else, to be read aloud or copied: `k7mpa-3xq9d-…`."""
+    return "-".join("".join(secrets.choice(LEGIBLE) for _ in range(5)) for _ in range(4))
 
 
 def hash_password(password: str, *, username: str = "") -> PasswordHash:

@@ -138,10 +138,13 @@ def get_user(session: Session, actor: Actor, user_id: int, *, with_deleted: bool
 
 
 def find_user(session: Session, actor: Actor, username: str) -> User | None:
-    """A user by name, whatever its case."""
+    """A user by name, whatever its case; for an administrator by e-mail address, too."""
     _require_reader(actor)
-    named = (func.lower(User.username) == username.lower(), User.state != DELETED)
-    return session.scalar(select(User).where(*named))
+    sought = username.lower()
+    named = func.lower(User.username) == sought
+    if actor.is_administrator and "@" in sought:  # no user name has one
+        named = User.email == sought
+    return session.scalar(select(User).where(named, User.state != DELETED))
 
 
 @dataclass(frozen=True)
