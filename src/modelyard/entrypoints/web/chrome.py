@@ -1,7 +1,7 @@
 """What surrounds every page: who looks at it, where it stands, how it is navigated, what the reader prefers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from markupsafe import Markup
 
@@ -43,6 +43,7 @@ class Viewer:
 
     name: str
     username: str
+    is_administrator: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,17 @@ HOME = Surroundings(
         ),
     ),
 )
+USERS = "/admin/users"
+ADMINISTRATION = NavigationSection("Administration", (Link("Users", USERS, "users", shortcut="g u"),))
 CREATE_LINKS = (Link("Project", "/projects/new", "box"), Link("Group", "/groups/new", "folder-plus"))
+
+
+def as_seen_by(viewer: Viewer | None, place: Surroundings, path: str) -> Surroundings:
+    """Home has, for administrators, what only they may open; other places are as they are."""
+    if place.kind != "home" or viewer is None or not viewer.is_administrator:
+        return place
+    links = tuple(replace(link, current=path.startswith(link.url)) for link in ADMINISTRATION.links)
+    return replace(place, sections=(*place.sections, replace(ADMINISTRATION, links=links)))
 
 
 @dataclass(frozen=True, slots=True)

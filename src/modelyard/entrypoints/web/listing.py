@@ -20,12 +20,12 @@ class Leaf:
     def offset(self) -> int:
         return (self.number - 1) * self.limit
 
-    def paging(self, visit: Visit, total: int) -> Paging:
-        """The ways to the first and the next page, with the search that is on."""
-        query = visit.query("q")
-        first = search_address(visit.path, q=query) if self.number > 1 else ""
+    def paging(self, visit: Visit, total: int, **narrowing: str) -> Paging:
+        """The ways to the first and the next page, with the search and the narrowing that are on."""
+        kept = {"q": visit.query("q"), **narrowing}
+        first = search_address(visit.path, **kept) if self.number > 1 else ""
         is_last = self.offset + self.limit >= total
-        return Paging(first, "" if is_last else search_address(visit.path, q=query, page=str(self.number + 1)))
+        return Paging(first, "" if is_last else search_address(visit.path, **kept, page=str(self.number + 1)))
 
 
 def shown_of(shown: int, total: int, noun: str, plural: str = "") -> str:

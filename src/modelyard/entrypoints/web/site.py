@@ -23,6 +23,7 @@ from modelyard.entrypoints.web import (
     sign_in,
     styleguide,
     tokens,
+    users,
 )
 from modelyard.entrypoints.web.routing import Pages, create_pages
 
@@ -32,8 +33,8 @@ def all_pages() -> Pages:
     pages = Pages()
     for noun in (
         experiment_candidates, candidates_csv, completions, candidate_selection, candidates, experiments, artifacts,
-        live, packages, members, tokens, settings, sign_in, home, preferences, styleguide, mlflow_links, projects,
-        groups,
+        live, packages, members, tokens, settings, sign_in, home, preferences, users, styleguide, mlflow_links,
+        projects, groups,
     ):  # fmt: skip
         noun.mount(pages)
     projects.mount_last(pages)

@@ -31,6 +31,7 @@ from modelyard.entrypoints.web.chrome import (
     Surroundings,
     Toast,
     Viewer,
+    as_seen_by,
     preferences_from,
 )
 from modelyard.entrypoints.web.security import csrf_token, page_headers
@@ -167,7 +168,7 @@ class Visit:
             self.actor = self.installation.authenticate(session, Credentials(cookie=cookie))
         if self.actor.user_id is not None:
             user = get_user(session, self.actor, self.actor.user_id)
-            self.viewer = Viewer(user.name, user.username)
+            self.viewer = Viewer(user.name, user.username, user.is_administrator)
             self._theme = user.theme
         self._count()
 
@@ -233,7 +234,7 @@ class Visit:
             csrf_token=csrf_token(self.installation.key, self.browser_cookie),
             nonce=nonce,
             viewer=self.viewer,
-            place=where.place,
+            place=as_seen_by(self.viewer, where.place, self.path),
             crumbs=where.crumbs,
             preferences=self.preferences(),
             toasts=kept,
