@@ -68,7 +68,7 @@ def test_only_what_was_built_can_be_asked_for(dist: Path, name: str) -> None:
 def test_without_a_build_pages_say_what_to_run() -> None:
     shell = Shell("Sign in", "/", csrf_token="x", nonce="y")
     template = template_environment(Assets()).get_template("sign_in/sign_in.html")
-    html = template.render(shell=shell, form_state=FormState(), next="/", server_name="here")
+    html = template.render(shell=shell, form_state=FormState(), next="/", server_name="here", has_administrator=True)
     assert "python3 dev.py assets" in html
     assert "<form" in html
     assert "importmap" not in html

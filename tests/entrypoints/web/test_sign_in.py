@@ -98,6 +98,9 @@ def test_the_first_administrator_comes_in_once(serve: Callable[[], LiveServer]) 
         secret = first_administrator_link(session, live.installation.key)
     path = f"/-/first_administrator?token={secret}"
     browser = Browser(live.url, live.installation)
+    told = browser.get("/users/sign_in")
+    assert "modelyard admin sign-up-link" in told.text
+    assert str(secret) not in told.answer.text
     assert browser.get(path).texts("h1") == ["Create the first administrator"]
     fields: dict[str, str | list[str]] = {"username": "root", "name": "Ada", "email": "ada@example.org"}
     weak = browser.post(path, {**fields, "password": "short"}, page=path)
@@ -105,6 +108,8 @@ def test_the_first_administrator_comes_in_once(serve: Callable[[], LiveServer]) 
     assert browser.post(path, {**fields, "password": PASSWORD}, page=path).location == "/"
     assert browser.get("/").texts("h1") == ["Your projects"]
     stranger = Browser(live.url, live.installation)
+    for page in (stranger.get("/users/sign_in"), sign_in(stranger, "nobody")):
+        assert "administer" not in page.text, "Once there is one, nobody learns how it came about."
     for used in (browser.get(path), stranger.get(path)):
         assert used.status == 410
         assert used.texts("h1") == ["This sign-up link opens nothing"]

@@ -5,6 +5,7 @@ from starlette.responses import Response
 from modelyard.domains.accounts.actor import SYSTEM
 from modelyard.domains.accounts.passwords import LEAST_CHARACTERS, hash_password
 from modelyard.domains.accounts.sign_in import (
+    LINK_LIVES,
     SignedIn,
     check_first_administrator_link,
     end_session,
@@ -13,6 +14,7 @@ from modelyard.domains.accounts.sign_in import (
     verified_user_id,
 )
 from modelyard.domains.accounts.throttle import check_sign_in, count_sign_in
+from modelyard.domains.accounts.users import has_administrator
 from modelyard.domains.namespaces.groups import create_personal_namespace
 from modelyard.entrypoints.request import public
 from modelyard.entrypoints.web.chrome import FormState
@@ -103,12 +105,16 @@ def sign_up(visit: Visit) -> Response:
 
 
 def _sign_in_page(visit: Visit, form: FormState, following: str, status: int = 200) -> Response:
+    with visit.installation.database.read() as session:
+        has_one = has_administrator(session)
     return visit.page(
         "sign_in/sign_in.html",
         Where(("Sign in",)),
         status=status,
         form_state=form,
         next=following,
+        has_administrator=has_one,
+        link_minutes=LINK_LIVES.seconds // 60,
         server_name=visit.request.headers.get("host", ""),
     )
 
