@@ -5,6 +5,8 @@ import pytest
 
 from modelyard.domains.accounts.actor import SYSTEM
 from modelyard.domains.accounts.users import find_user
+from modelyard.domains.namespaces.groups import get_group
+from modelyard.domains.namespaces.projects import create_project
 from modelyard.entrypoints.request import Credentials
 from tests.conftest import LiveServer, World
 from tests.entrypoints.web.browser import Browser
@@ -129,6 +131,49 @@ def test_a_member_is_added_changed_and_removed(browse: Browse, live: LiveServer,
     assert any("Developer" in row and "31 Dec 2099" in row for row in maintainer.get(members).texts("tbody tr"))
     assert maintainer.post(f"{one}/remove").location == members
     assert not any("@stranger" in row for row in maintainer.get(members).texts("tbody tr"))
+
+
+def test_somebody_without_an_account_gets_one_and_becomes_a_member(browse: Browse, world: World) -> None:
+    maintainer, root = browse(world.maintainer), browse(world.administrator)
+    members = f"/{world.project_path}/-/project_members"
+    fields: dict[str, str | list[str]] = {"username": "ada", "access_level": "30"}
+    refused = maintainer.post(members, fields)
+    assert refused.texts(".error-summary") == [
+        "Nobody here has the username ada. Ask an administrator to create their account."
+    ]
+    assert "/admin/users" not in refused.answer.text
+    way = root.post(members, fields).soup.select_one("#form a.button")
+    assert way is not None
+    assert root.get(str(way["href"])).soup.select_one('#username[value="ada"]')
+    made = root.post("/admin/users", {"username": "ada", "name": "Ada", "email": "ada@example.org", "then": members})
+    on = made.soup.select_one("a.button-primary")
+    assert on is not None
+    assert root.get(str(on["href"])).soup.select_one('#username[value="ada"]')
+    by_address: dict[str, str | list[str]] = {"username": "ADA@example.org", "access_level": "30"}
+    assert maintainer.post(members, by_address).status == 422, "Only administrators find people by their address."
+    assert root.post(members, by_address).location == members
+    assert any("@ada Developer" in row for row in maintainer.get(members).texts("tbody tr"))
+
+
+def test_after_making_a_user_one_is_sent_to_lists_of_members_only(browse: Browse, world: World) -> None:
+    root = browse(world.administrator)
+    for then in ("https://evil.example/-/project_members", "//evil.example/-/project_members", "/acme/-/settings"):
+        page = root.get(f"/admin/users/new?then={then}")
+        assert "evil" not in str(page.soup.select_one("#form")), then
+        assert not page.soup.select('[name="then"]'), then
+
+
+def test_the_checklist_says_how_colleagues_come_in(browse: Browse, live: LiveServer, world: World) -> None:
+    with live.installation.database.write() as session:
+        actor = world.owner.actor
+        create_project(session, actor, name="alone", namespace=get_group(session, actor, "acme"))
+    owner, root = browse(world.owner).get("/acme/alone"), browse(world.administrator).get("/acme/alone")
+    assert "ask an administrator to create it" in owner.texts(".checklist-note")[-1]
+    assert owner.texts(".checklist-acts")[-1] == "Add member"
+    assert root.texts(".checklist-acts")[-1] == "Create user Add member"
+    for page, browser in ((owner, browse(world.owner)), (root, browse(world.administrator))):
+        for link in page.soup.select(".checklist > li:last-child a"):
+            assert browser.get(str(link["href"])).status == 200
 
 
 def test_nobody_gives_a_role_above_their_own(browse: Browse, world: World) -> None:

@@ -104,6 +104,7 @@ HOME = Surroundings(
     ),
 )
 USERS = "/admin/users"
+NEW_USER = USERS + "/new"
 ADMINISTRATION = NavigationSection("Administration", (Link("Users", USERS, "users", shortcut="g u"),))
 CREATE_LINKS = (Link("Project", "/projects/new", "box"), Link("Group", "/groups/new", "folder-plus"))
 

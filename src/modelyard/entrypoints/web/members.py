@@ -19,7 +19,7 @@ from modelyard.domains.namespaces.members import (
 )
 from modelyard.entrypoints.request import needs
 from modelyard.entrypoints.web.choices import ROLES, end_of_day, role_name, roles_up_to, today
-from modelyard.entrypoints.web.chrome import FormState, Toast
+from modelyard.entrypoints.web.chrome import NEW_USER, FormState, Toast
 from modelyard.entrypoints.web.errors import status_of
 from modelyard.entrypoints.web.listing import leaf_of, shown_of
 from modelyard.entrypoints.web.navigation import (
@@ -32,11 +32,15 @@ from modelyard.entrypoints.web.navigation import (
     open_place,
 )
 from modelyard.entrypoints.web.routing import Pages
-from modelyard.entrypoints.web.visit import Visit
+from modelyard.entrypoints.web.visit import Visit, search_address
 from modelyard.platform.database import Session
 from modelyard.platform.errors import Conflict, Invalid, NotFound
 
 CURRENT = "Members"
+
+
+class UnknownPersonError(Invalid):
+    """Nobody has the name that was given; whoever administers the server can change that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,8 @@ def show_members(visit: Visit) -> Response:
 def show_invitation(visit: Visit) -> Response:
     with visit.read() as (session, actor):
         opened = open_place(visit, session, actor, CURRENT, Ability.ADMIN_MEMBERS, title="Add member")
-    return _invitation(visit, opened, FormState({"access_level": Role.DEVELOPER.value}))
+    values = {"access_level": Role.DEVELOPER.value, "username": visit.query("username")}
+    return _invitation(visit, opened, FormState(values))
 
 
 def invite(visit: Visit) -> Response:
@@ -109,7 +114,9 @@ def invite(visit: Visit) -> Response:
     except (Invalid, Conflict) as refused:
         with visit.read() as (session, actor):
             opened = open_place(visit, session, actor, CURRENT, Ability.ADMIN_MEMBERS, title="Add member")
-        return _invitation(visit, opened, FormState(visit.fields(), problem=refused.message), status_of(refused))
+        form = FormState(visit.fields(), problem=refused.message)
+        is_unknown = isinstance(refused, UnknownPersonError)
+        return _invitation(visit, opened, form, status_of(refused), unknown=login if is_unknown else "")
     return visit.go(_list_url(opened), Toast(f"{user.name} is now a member of {opened.place.name}."))
 
 
@@ -169,9 +176,14 @@ def remove(visit: Visit) -> Response:
 
 
 def _person(session: Session, actor: Actor, login: str) -> User:
+    if not login:
+        raise Invalid("Give the username of the person.")
     user = find_user(session, actor, login)
     if user is None or user.kind != "human":
-        raise Invalid(f"Nobody here has the user name {login or '…'}. Ask an administrator to add them first.")
+        way = (
+            "Create their account first." if actor.is_administrator else "Ask an administrator to create their account."
+        )
+        raise UnknownPersonError(f"Nobody here has the username {login}. {way}")
     return user
 
 
@@ -217,7 +229,10 @@ def _row(membership: Membership, actor: Actor, opened: Opened) -> MemberRow:
     )
 
 
-def _invitation(visit: Visit, opened: Opened, form: FormState, status: int = 200) -> Response:
+def _invitation(visit: Visit, opened: Opened, form: FormState, status: int = 200, *, unknown: str = "") -> Response:
+    administers = visit.actor.is_administrator
+    # An address is not proposed as a username.
+    new_user_url = search_address(NEW_USER, username="" if "@" in unknown else unknown, then=_list_url(opened))
     return visit.task(
         "members/form.html",
         opened.where,
@@ -226,6 +241,9 @@ def _invitation(visit: Visit, opened: Opened, form: FormState, status: int = 200
         action=_list_url(opened),
         form_state=form,
         ask_username=True,
+        finds_addresses=administers,
+        unknown=unknown if administers else "",
+        new_user_url=new_user_url if administers else "",
         roles=roles_up_to(opened.standing.role),
         earliest_expiry=today().isoformat(),
         submit_label=f"Add member to {opened.place.name}",

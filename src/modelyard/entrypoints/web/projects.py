@@ -20,7 +20,7 @@ from modelyard.entrypoints.request import SIGNED_IN, needs
 from modelyard.entrypoints.web import snippets
 from modelyard.entrypoints.web.candidate_lists import short_rows
 from modelyard.entrypoints.web.choices import VISIBILITIES, role_name
-from modelyard.entrypoints.web.chrome import FormState, Link, Toast
+from modelyard.entrypoints.web.chrome import NEW_USER, FormState, Link, Toast
 from modelyard.entrypoints.web.errors import status_of
 from modelyard.entrypoints.web.groups import address_prefix, parents_for, show_namespace
 from modelyard.entrypoints.web.navigation import (
@@ -33,7 +33,7 @@ from modelyard.entrypoints.web.navigation import (
 )
 from modelyard.entrypoints.web.places import described
 from modelyard.entrypoints.web.routing import NO_PAGE, Pages
-from modelyard.entrypoints.web.visit import Visit, Where
+from modelyard.entrypoints.web.visit import Visit, Where, search_address
 from modelyard.platform.database import Session
 from modelyard.platform.errors import Conflict, Hidden, Invalid, NotFound
 
@@ -51,6 +51,8 @@ class Step:
     code: str = ""
     action_label: str = ""
     action_url: str = ""
+    aside_label: str = ""
+    aside_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +173,31 @@ def _checklist(
         ),
     ]
     if manages:
-        is_shared = member_count > 1
-        steps.append(Step("Invite a colleague", is_shared, action_label="Add member", action_url=url + PROJECT_MEMBERS))
+        steps.append(_invitation(actor, url + PROJECT_MEMBERS, is_shared=member_count > 1))
     return Checklist(tuple(steps))
+
+
+def _invitation(actor: Actor, members_url: str, *, is_shared: bool) -> Step:
+    """The step that leads to somebody else: members have accounts, which administrators create."""
+    if actor.is_administrator:
+        return Step(
+            "Invite a colleague",
+            is_shared,
+            "Give somebody a role here. Whoever has no account yet needs one first.",
+            "",
+            "Add member",
+            f"{members_url}/new",
+            "Create user",
+            search_address(NEW_USER, then=members_url),
+        )
+    return Step(
+        "Invite a colleague",
+        is_shared,
+        "Give somebody a role here. If they have no account yet, ask an administrator to create it.",
+        "",
+        "Add member",
+        f"{members_url}/new",
+    )
 
 
 def show_new_project(visit: Visit) -> Response:

@@ -22,7 +22,7 @@ from modelyard.domains.accounts.users import (
 )
 from modelyard.domains.namespaces.groups import create_personal_namespace
 from modelyard.entrypoints.request import Policy
-from modelyard.entrypoints.web.chrome import USERS, FormState, Link, Toast
+from modelyard.entrypoints.web.chrome import NEW_USER, USERS, FormState, Link, Toast
 from modelyard.entrypoints.web.errors import status_of
 from modelyard.entrypoints.web.listing import leaf_of, shown_of
 from modelyard.entrypoints.web.navigation import GROUP_MEMBERS, PROJECT_MEMBERS
@@ -33,7 +33,6 @@ from modelyard.platform.database import Session
 from modelyard.platform.errors import Conflict, Invalid, NotFound
 
 ADMINISTRATORS = Policy(reason="Administrators.")
-NEW_USER = USERS + "/new"
 ONE = USERS + "/{user:int}"
 KINDS = {
     "": ("All", UserFilter()),
@@ -243,7 +242,8 @@ def _url_of(user: User) -> str:
 
 def _list_of(address: str) -> str:
     """The list of members that somebody came from to make a user, and goes back to; empty for any other address."""
-    return local_path(address) if address.endswith((PROJECT_MEMBERS, GROUP_MEMBERS)) else ""
+    path = local_path(address)
+    return path if path.endswith((PROJECT_MEMBERS, GROUP_MEMBERS)) else ""
 
 
 def _membership_url(members_url: str, username: str) -> str:
