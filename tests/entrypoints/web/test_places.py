@@ -9,7 +9,7 @@ from modelyard.domains.namespaces.groups import get_group
 from modelyard.domains.namespaces.projects import create_project
 from modelyard.entrypoints.request import Credentials
 from tests.conftest import LiveServer, World
-from tests.entrypoints.web.browser import Browser
+from tests.entrypoints.web.browser import Browser, Page
 from tests.entrypoints.web.conftest import Browse, Log
 
 
@@ -41,6 +41,40 @@ def test_a_group_and_a_project_are_made_and_opened(owner: Browser) -> None:
     assert page.texts(".breadcrumbs li") == ["Risk Models", "Credit"]
     assert page.texts(".prose h2") == ["Hello"]
     assert owner.get("/risk-models/credit").texts(".toast-text") == []
+
+
+def visibilities(page: Page) -> dict[str, bool]:
+    """Which visibilities a form offers, and which it only shows."""
+    return {str(field["value"]): field.has_attr("disabled") for field in page.soup.select('[name="visibility"]')}
+
+
+def chosen_visibility(page: Page) -> str:
+    return str(page.soup.select_one('[name="visibility"][checked]')["value"])  # type: ignore[index]  # one is chosen
+
+
+def test_only_what_the_group_allows_is_offered(owner: Browser, world: World) -> None:
+    everything = {"private": False, "internal": False, "public": False}
+    nothing_else = {"private": False, "internal": True, "public": True}
+    for path, noun in (("/projects/new?group=acme", "A project in"), ("/groups/new?parent=acme", "A subgroup of")):
+        page = owner.get(path + "&visibility=public&path=kept")
+        assert (visibilities(page), chosen_visibility(page)) == (nothing_else, "private"), path
+        assert f"{noun} a group that is private cannot be public." in page.texts(".choice-card")[2]
+        assert str(page.soup.select_one("#path")["value"]) == "kept"  # type: ignore[index]  # the field is there
+    assert visibilities(owner.get("/groups/new")) == everything
+    own = owner.get("/projects/new")
+    assert (visibilities(own), own.texts(".input-prefix")[0].partition("/")[2]) == (everything, "owner/")
+    assert visibilities(owner.get(settings_of(world))) == nothing_else
+    refused = owner.post(settings_of(world), {"section": "visibility", "visibility": "public"})
+    assert (refused.status, chosen_visibility(refused)) == (422, "private")
+
+
+def test_a_group_is_not_less_visible_than_what_is_in_it(owner: Browser) -> None:
+    owner.post("/groups", {"name": "Open", "path": "open", "visibility": "public"})
+    owner.post("/projects", {"name": "Shown", "group": "open", "visibility": "internal"})
+    page = owner.get("/groups/open/-/settings/general")
+    assert visibilities(page) == {"private": True, "internal": False, "public": False}
+    assert "Something inside this group is more visible than private." in page.texts(".choice-card")[0]
+    assert chosen_visibility(page) == "public"
 
 
 def test_a_subgroup_is_made_below_its_group(owner: Browser) -> None:

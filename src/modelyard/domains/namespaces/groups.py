@@ -19,9 +19,9 @@ from modelyard.domains.namespaces.names import (
     checked_visibility,
     number_in,
     path_from,
-    rank,
 )
 from modelyard.domains.namespaces.tables import Member, Namespace, Project
+from modelyard.domains.namespaces.visibility import refuse_visibility, refused_for_group, refused_for_subgroups
 from modelyard.platform.clock import now
 from modelyard.platform.errors import Conflict, Forbidden, Hidden, Invalid, Unauthenticated
 from modelyard.platform.events import publish
@@ -51,8 +51,7 @@ def create_group(
         require(session, actor, Ability.CREATE_SUBGROUPS, parent)
         if parent.kind != "group":
             raise Invalid("A subgroup lives in a group, not in the place of a person.")
-        if rank(checked_visibility(visibility)) > rank(parent.visibility):
-            raise Invalid(f"A subgroup of a group that is {parent.visibility} cannot be {visibility}.")
+        refuse_visibility(visibility, refused_for_subgroups(parent))
     else:
         if actor.is_bot:
             raise Forbidden("The token of a project or group cannot create groups.")
@@ -278,30 +277,13 @@ def update_group(
     if description is not None:
         group.description = checked_description(description)
     if visibility is not None and checked_visibility(visibility) != group.visibility:
-        _check_visibility_below(session, group, visibility)
+        refuse_visibility(visibility, refused_for_group(session, actor, group))
         group.visibility = visibility
     if path is not None and path != group.path:
         _move(session, group, checked_path(path, at_top=group.parent_id is None))
     group.updated_at = now()
     publish(session, GroupChanged(actor.user_id, group.id, group.full_path))
     return group
-
-
-def _check_visibility_below(session: Session, group: Namespace, visibility: str) -> None:
-    parent = session.get(Namespace, group.parent_id) if group.parent_id else None
-    if parent is not None and rank(visibility) > rank(parent.visibility):
-        raise Invalid(f"A subgroup of a group that is {parent.visibility} cannot be {visibility}.")
-    inside = Namespace.lineage.startswith(group.lineage, autoescape=True) & Namespace.deleted_at.is_(None)
-    below = set(session.scalars(select(Namespace.visibility).where(inside, Namespace.id != group.id)))
-    below |= set(
-        session.scalars(
-            select(Project.visibility)
-            .join(Namespace, Namespace.id == Project.namespace_id)
-            .where(inside, Project.deleted_at.is_(None))
-        )
-    )
-    if any(rank(other) > rank(visibility) for other in below):
-        raise Invalid(f"Something inside this group is more visible than {visibility}. Change that first.")
 
 
 def _move(session: Session, group: Namespace, path: str) -> None:

@@ -28,9 +28,9 @@ from modelyard.domains.namespaces.names import (
     checked_visibility,
     number_in,
     path_from,
-    rank,
 )
 from modelyard.domains.namespaces.tables import Namespace, Project
+from modelyard.domains.namespaces.visibility import refuse_visibility, refused_for_projects
 from modelyard.platform.clock import now
 from modelyard.platform.errors import Hidden, Invalid, Unauthenticated
 from modelyard.platform.events import publish
@@ -78,7 +78,7 @@ def create_project(
         raise Unauthenticated("Sign in to create a project.") if actor.is_anonymous else Invalid("Name a group.")
     require(session, actor, Ability.CREATE_PROJECTS, namespace)
     keep_there(session, namespace)
-    _check_visibility(namespace, visibility)
+    refuse_visibility(visibility, refused_for_projects(namespace))
     path = checked_path(path or path_from(name))
     full_path = f"{namespace.full_path}/{path}"
     refuse_taken_path(session, full_path)
@@ -102,12 +102,6 @@ def create_project(
     session.flush()  # the event and the caller need the new id
     publish(session, ProjectCreated(actor.user_id, project.id, full_path))
     return project
-
-
-def _check_visibility(namespace: Namespace, visibility: str) -> None:
-    if namespace.kind == "group" and rank(checked_visibility(visibility)) > rank(namespace.visibility):
-        raise Invalid(f"A project in a group that is {namespace.visibility} cannot be {visibility}.")
-    checked_visibility(visibility)
 
 
 def get_project(session: Session, actor: Actor, reference: int | str) -> Project:
@@ -246,7 +240,7 @@ def update_project(
     if description is not None:
         project.description = checked_description(description)
     if visibility is not None and visibility != project.visibility:
-        _check_visibility(session.get_one(Namespace, project.namespace_id), visibility)
+        refuse_visibility(visibility, refused_for_projects(session.get_one(Namespace, project.namespace_id)))
         project.visibility = visibility
     if path is not None and path != project.path:
         full_path = f"{project.full_path.rpartition('/')[0]}/{checked_path(path)}"

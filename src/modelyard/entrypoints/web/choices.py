@@ -1,8 +1,11 @@
 """What people choose from in forms, each with a word that explains it."""
 
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
 from modelyard.domains.namespaces.access import Role
+from modelyard.entrypoints.web.chrome import FormState
 from modelyard.platform.clock import now
 from modelyard.platform.errors import Invalid
 
@@ -37,6 +40,20 @@ def role_name(role: Role) -> str:
 def roles_up_to(most: Role) -> list[tuple[int, str, str]]:
     """The roles that somebody with the role `most` can give."""
     return [(role.value, role_name(role), sentence) for role, sentence in ROLES.items() if role <= most]
+
+
+def chosen_of(form: FormState, field: str, options: Sequence[tuple[str, str]]) -> str:
+    """What a list of options shows as chosen: what the form says if it is offered, else the first one."""
+    values = [value for value, _ in options]
+    wanted = str(form.values.get(field, ""))
+    return wanted if wanted in values else values[0] if values else ""
+
+
+def allowed_only(form: FormState, refused: Collection[str], otherwise: str = "private") -> FormState:
+    """A form in which no visibility is chosen that cannot be."""
+    chosen = form.values.get("visibility") or otherwise
+    kept = otherwise if chosen in refused else chosen
+    return replace(form, values={**form.values, "visibility": kept})
 
 
 def end_of_day(text: str) -> datetime | None:

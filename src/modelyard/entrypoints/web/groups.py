@@ -7,8 +7,9 @@ from modelyard.domains.namespaces.access import Ability, standing
 from modelyard.domains.namespaces.groups import GroupFilter, create_group, get_group, groups_below
 from modelyard.domains.namespaces.projects import ProjectFilter, search_projects
 from modelyard.domains.namespaces.tables import Namespace
+from modelyard.domains.namespaces.visibility import refused_for_subgroups
 from modelyard.entrypoints.request import SIGNED_IN, needs
-from modelyard.entrypoints.web.choices import VISIBILITIES
+from modelyard.entrypoints.web.choices import VISIBILITIES, allowed_only, chosen_of
 from modelyard.entrypoints.web.chrome import FormState, Link, Toast
 from modelyard.entrypoints.web.errors import status_of
 from modelyard.entrypoints.web.listing import leaf_of, shown_of
@@ -94,7 +95,7 @@ def _purpose(place: Namespace, actor: Actor) -> str:
 def show_new_group(visit: Visit) -> Response:
     with visit.read() as (session, actor):
         visit.require_person()
-        values = {"visibility": "private", "parent": visit.query("parent")}
+        values = {name: visit.query(name) for name in ("visibility", "parent", "path")}
         return _group_page(visit, session, actor, FormState(values))
 
 
@@ -133,15 +134,18 @@ def address_prefix(visit: Visit, path: str = "") -> str:
 
 
 def _group_page(visit: Visit, session: Session, actor: Actor, form: FormState, status: int = 200) -> Response:
-    parents = parents_for(session, actor, Ability.CREATE_SUBGROUPS)
+    parents = [("", "None: a group at the top"), *parents_for(session, actor, Ability.CREATE_SUBGROUPS)]
+    chosen = chosen_of(form, "parent", parents)
+    refused = refused_for_subgroups(get_group(session, actor, chosen) if chosen else None)
     return visit.page(
         "groups/new.html",
         Where(("Create group",), crumbs=(Link("Your projects", "/"), Link("Create group", "/groups/new"))),
         status=status,
         heading="Create subgroup" if form.values.get("parent") else "Create group",
-        form_state=form,
-        parents=[("", "None: a group at the top"), *parents],
-        address_prefix=address_prefix(visit, str(form.values.get("parent", ""))),
+        form_state=allowed_only(form, refused),
+        parents=parents,
+        address_prefix=address_prefix(visit, chosen),
         visibilities=VISIBILITIES,
+        refused=refused,
         cancel_url="/",
     )

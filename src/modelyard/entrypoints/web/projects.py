@@ -14,12 +14,13 @@ from modelyard.domains.namespaces.names import may_be_a_place
 from modelyard.domains.namespaces.place_tokens import place_tokens_of
 from modelyard.domains.namespaces.projects import create_project, get_project
 from modelyard.domains.namespaces.tables import Project
+from modelyard.domains.namespaces.visibility import refused_for_projects
 from modelyard.domains.packages.holdings import holdings_of
 from modelyard.domains.tracking.overviews import ProjectTotals, recent_candidates, totals_of
 from modelyard.entrypoints.request import SIGNED_IN, needs
 from modelyard.entrypoints.web import snippets
 from modelyard.entrypoints.web.candidate_lists import short_rows
-from modelyard.entrypoints.web.choices import VISIBILITIES, role_name
+from modelyard.entrypoints.web.choices import VISIBILITIES, allowed_only, chosen_of, role_name
 from modelyard.entrypoints.web.chrome import NEW_USER, FormState, Link, Toast
 from modelyard.entrypoints.web.errors import status_of
 from modelyard.entrypoints.web.groups import address_prefix, parents_for, show_namespace
@@ -203,7 +204,7 @@ def _invitation(actor: Actor, members_url: str, *, is_shared: bool) -> Step:
 def show_new_project(visit: Visit) -> Response:
     with visit.read() as (session, actor):
         visit.require_person()
-        values = {"visibility": "private", "group": visit.query("group")}
+        values = {name: visit.query(name) for name in ("visibility", "group", "path")}
         return _project_page(visit, session, actor, FormState(values))
 
 
@@ -233,13 +234,17 @@ def _project_page(visit: Visit, session: Session, actor: Actor, form: FormState,
     groups = parents_for(session, actor, Ability.CREATE_PROJECTS)
     if own is not None:
         groups.append(("", f"{own.full_path} (your own place)"))
+    chosen = chosen_of(form, "group", groups)
+    namespace = get_group(session, actor, chosen) if chosen else own
+    refused = refused_for_projects(namespace) if namespace else {}
     return visit.page(
         "projects/new.html",
         Where(("Create project",), crumbs=(Link("Your projects", "/"), Link("Create project", "/projects/new"))),
         status=status,
-        form_state=form,
+        form_state=allowed_only(form, refused),
         groups=groups,
-        address_prefix=address_prefix(visit, str(form.values.get("group", ""))),
+        address_prefix=address_prefix(visit, namespace.full_path if namespace else ""),
         visibilities=VISIBILITIES,
+        refused=refused,
         cancel_url=f"/{group}" if (group := visit.query("group")) in dict(groups) and group else "/",
     )

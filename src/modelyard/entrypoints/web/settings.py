@@ -7,8 +7,9 @@ from modelyard.domains.namespaces.access import Ability
 from modelyard.domains.namespaces.groups import delete_group, update_group
 from modelyard.domains.namespaces.projects import delete_project, update_project
 from modelyard.domains.namespaces.tables import Project
+from modelyard.domains.namespaces.visibility import refused_for_group, refused_for_projects
 from modelyard.entrypoints.request import needs
-from modelyard.entrypoints.web.choices import FEATURE_LEVELS, FEATURES, VISIBILITIES
+from modelyard.entrypoints.web.choices import FEATURE_LEVELS, FEATURES, VISIBILITIES, allowed_only
 from modelyard.entrypoints.web.chrome import FormState, Toast
 from modelyard.entrypoints.web.errors import status_of
 from modelyard.entrypoints.web.navigation import GROUP_ROUTE, PROJECT_ROUTE, SETTINGS, Opened, open_place
@@ -35,7 +36,8 @@ def mount(pages: Pages) -> None:
 def show_settings(visit: Visit) -> Response:
     with visit.read() as (session, actor):
         opened = open_place(visit, session, actor, CURRENT, Ability.UPDATE_PLACE, title="Settings")
-    return _page(visit, opened, {})
+        refused = _refused(session, actor, opened)
+    return _page(visit, opened, {}, refused)
 
 
 def save(visit: Visit) -> Response:
@@ -47,8 +49,9 @@ def save(visit: Visit) -> Response:
     except (Invalid, Conflict) as refused:
         with visit.read() as (session, actor):
             opened = open_place(visit, session, actor, CURRENT, Ability.UPDATE_PLACE, title="Settings")
+            visibilities = _refused(session, actor, opened)
         failed = {section: FormState(visit.fields(), problem=refused.message)}
-        return _page(visit, opened, failed, status_of(refused))
+        return _page(visit, opened, failed, visibilities, status_of(refused))
     return visit.go(opened.url + SETTINGS, Toast(f"{SECTIONS[section]} of {opened.place.name} saved."))
 
 
@@ -73,7 +76,20 @@ def _save(visit: Visit, session: Session, actor: Actor, opened: Opened, section:
             raise Invalid("This page has no such section. Reload it.")
 
 
-def _page(visit: Visit, opened: Opened, failed: dict[str, FormState], status: int = 200) -> Response:
+def _refused(session: Session, actor: Actor, opened: Opened) -> dict[str, str]:
+    """The visibilities that the place cannot be given, each with the reason."""
+    place = opened.place
+    refused = (
+        refused_for_projects(place.namespace)
+        if isinstance(place, Project)
+        else refused_for_group(session, actor, place)
+    )
+    return {visibility: reason for visibility, reason in refused.items() if visibility != place.visibility}
+
+
+def _page(
+    visit: Visit, opened: Opened, failed: dict[str, FormState], refused: dict[str, str], status: int = 200
+) -> Response:
     place = opened.place
     naming = FormState({"name": place.name, "description": place.description})
     switches = {name: getattr(place, name) for name, _, _ in FEATURES} if isinstance(place, Project) else {}
@@ -84,7 +100,8 @@ def _page(visit: Visit, opened: Opened, failed: dict[str, FormState], status: in
         place={"name": place.name, "kind": opened.kind},
         settings_url=opened.url + SETTINGS,
         naming=failed.get("naming", naming),
-        access=failed.get("visibility", FormState({"visibility": place.visibility})),
+        access=allowed_only(failed.get("visibility", FormState()), refused, place.visibility),
+        refused=refused,
         switches=failed.get("features", FormState(switches)),
         visibilities=VISIBILITIES,
         features=FEATURES if switches else (),
