@@ -227,6 +227,8 @@ def test_members_can_leave(browse: Browse, world: World) -> None:
 def test_a_token_is_shown_once_and_works(browse: Browse, live: LiveServer, world: World) -> None:
     maintainer = browse(world.maintainer)
     tokens = f"/{world.project_path}/-/settings/access_tokens"
+    assert "can do no more than its role, and nothing outside this project" in maintainer.get(tokens).text
+    assert "can do no more than you" in maintainer.get("/-/user_settings/personal_access_tokens").text
     fields: dict[str, str | list[str]] = {"name": "cluster", "access_level": "30", "scopes": ["log_candidates"]}
     expires = str(maintainer.get(tokens).soup.select_one("#expires_on")["value"])  # type: ignore[index]  # the field is there
     made = maintainer.post(tokens, {**fields, "expires_on": expires})

@@ -17,11 +17,11 @@ class Scope(StrEnum):
 
 
 SENTENCES = {
-    Scope.API: "Everything that you may do yourself.",
-    Scope.READ_API: "Read everything that you may read.",
+    Scope.API: "Read and change everything, also settings and members.",
+    Scope.READ_API: "Read everything, and change nothing.",
     Scope.LOG_CANDIDATES: "Log experiments, candidates and their files, and read them.",
-    Scope.READ_REGISTRY: "Read models, versions and packages, and download their files.",
-    Scope.WRITE_REGISTRY: "Create models, versions and packages, upload their files, and read them.",
+    Scope.READ_REGISTRY: "Read packages, and download their files.",
+    Scope.WRITE_REGISTRY: "Upload packages, read them, and download their files.",
 }
 
 

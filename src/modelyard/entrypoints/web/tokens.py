@@ -43,12 +43,12 @@ PERSONAL = "/-/user_settings/personal_access_tokens"
 SOON = timedelta(days=14)
 SCOPE_GROUPS = (
     ("Tracking", (Scope.LOG_CANDIDATES,)),
-    ("Packages and registry", (Scope.READ_REGISTRY, Scope.WRITE_REGISTRY)),
+    ("Packages", (Scope.READ_REGISTRY, Scope.WRITE_REGISTRY)),
     ("Everything", (Scope.READ_API, Scope.API)),
 )
 PRESETS = (
     ("Log candidates from scripts and CI", (Scope.LOG_CANDIDATES,)),
-    ("Read the registry", (Scope.READ_REGISTRY,)),
+    ("Download packages", (Scope.READ_REGISTRY,)),
     ("Read everything", (Scope.READ_API,)),
 )
 
@@ -74,6 +74,7 @@ class Shelf:
 
     heading: str
     purpose: str
+    reach: str
     where: Where
     url: str
     rows: list[tuple[AccessToken, str]]
@@ -186,6 +187,9 @@ def _shelf(visit: Visit, session: Session, actor: Actor) -> Shelf:
     return Shelf(
         heading=f"Access tokens of {opened.place.name}",
         purpose=f"For machines that work with this {opened.kind} without a person. They are members with a role here.",
+        reach=(
+            f"Whatever is chosen here, the token can do no more than its role, and nothing outside this {opened.kind}."
+        ),
         where=opened.where,
         url=opened.url + ACCESS_TOKENS,
         rows=[(token, role_name(role) if role != Role.NONE else "") for token, role in tokens],
@@ -202,6 +206,7 @@ def _personal_shelf(session: Session, actor: Actor) -> Shelf:
     return Shelf(
         heading="Your access tokens",
         purpose="For scripts and notebooks that act for you, in every project where you have a role.",
+        reach="Whatever is chosen here, the token can do no more than you.",
         where=Where(("Access tokens",), with_current(HOME, "Access tokens"), (Link("Access tokens", PERSONAL),)),
         url=PERSONAL,
         rows=[(token, "") for token in personal_tokens_of(session, actor)],
@@ -244,6 +249,8 @@ def _page(
         status=status,
         heading=shelf.heading,
         purpose=shelf.purpose,
+        reach=shelf.reach,
+        most_days=visit.installation.settings.token_max_days,
         list_url=shelf.url,
         created=created,
         may_create=True,
