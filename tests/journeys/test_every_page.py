@@ -2,6 +2,7 @@
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Route, expect
 
 from modelyard.domains.tracking.experiments import create_experiment
 from modelyard.domains.tracking.hot.operations import (
@@ -193,3 +194,21 @@ def test_the_first_visit_is_small(furnished: LiveServer, world: World, window: O
     mine.open("/acme/churn/-/ml/experiments/1/candidates").wait_for_timeout(800)
     page = sum(size for url, size in sizes.items() if not url.endswith(".woff2"))
     assert 0 < page <= 150 * 1024, sizes
+
+
+def test_whoever_is_quicker_than_the_scripts_gets_a_path_too(
+    live: LiveServer, world: World, window: OpenWindow
+) -> None:
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    mine = window(live, world.owner)
+    mine.page.route("**/slug.*.js", hold)
+    with mine.page.expect_request("**/slug.*.js"):
+        mine.page.goto(f"{mine.url}/projects/new", wait_until="commit")
+    mine.page.get_by_label("Name of the project").fill("Quick One")
+    for route in held:
+        route.continue_()
+    expect(mine.page.get_by_label("Path")).to_have_value("quick-one")

@@ -4,8 +4,11 @@ class Slug extends HTMLElement {
   #written = false;
 
   connectedCallback() {
+    const name = this.#field("name-field");
     const path = this.#field("path-field");
     this.#written = Boolean(path?.value);
+    // Whoever was quicker than this script has written a name already.
+    if (name && path && !this.#written) path.value = slug(name.value);
     this.addEventListener("input", this.#follow);
   }
 
