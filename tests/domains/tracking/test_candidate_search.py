@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy import insert
 
 from modelyard.domains.accounts.actor import ANONYMOUS, SYSTEM
+from modelyard.domains.accounts.tables import User
 from modelyard.domains.namespaces.tables import Project
 from modelyard.domains.tracking.candidate_rows import LatestValue, Wanted
 from modelyard.domains.tracking.candidate_search import (
@@ -58,6 +59,7 @@ TEXTS = ["", "a", "A", "ab", "a%", "a_b", "B", "é", "É", "z" * 300 + "1", "z" 
 PATTERNS = ["%", "a%", "A%", "_", "%b", "a\\%", "RUN%", "", "é", "%NG"]
 NUMBERS = [-math.inf, -1.5, -0.0, 0.0, 0.5, 1, 2**53, 1700000000000, 1e300, math.inf]
 CANDIDATES_MADE = 60
+AUTHORS = ["", "Ada", "ada_2", "bob"]
 
 
 @dataclass
@@ -99,8 +101,14 @@ def world(shared_database: Database) -> World:
         keys = {row.name: row.id for row in session.query(TrackingKey).filter_by(project_id=project.id)}
         other = session.query(Experiment).filter_by(project_id=neighbour.id, iid=0).one()
         session.add(_row(neighbour, other.id, 1, Made(0, 0, False, _attributes(chance, 0), {}, {}, {})))
+        people = [User(username=name, name="Somebody", created_at=moment) for name in AUTHORS if name]
+        session.add_all(people)
+        session.flush()
+        authors: dict[object, int] = {user.username: user.id for user in people}
         made = [_make(chance, number) for number in range(CANDIDATES_MADE)]
         rows = [_row(project, experiments[it.experiment], number, it) for number, it in enumerate(made, start=1)]
+        for it, row in zip(made, rows, strict=True):
+            row.creator_id = authors.get(it.attributes["author"])
         session.add_all(rows)
         session.flush()
         datasets = [
@@ -148,6 +156,7 @@ def _attributes(chance: random.Random, experiment: int) -> dict[str, str | int |
         "run_name": chance.choice(TEXTS),
         "status": chance.choice(list(Status)).name,
         "user_id": chance.choice(TEXTS)[:200],
+        "author": chance.choice(AUTHORS),
         "artifact_uri": candidate_location(experiment, run_id),
         "start_time": chance.choice([0, 5, 5, 1700000000000, 1700000000001]),
         "end_time": chance.choice([None, 0, 5, 1700000000000]),
@@ -289,7 +298,7 @@ KNOWN_WORDS = set(
     '/artifacts' = <> < <= > >= 0 1 2 3 4 256 c e f m v i d s0 s1 s2 id iid name project_id experiments experiment_id
     candidates candidate_id key_id run_id source_user status start_ms end_ms deleted_ms latest_metrics tracking_keys
     candidate_parameters candidate_tags candidate_datasets datasets dataset_id digest context created_ms updated_ms
-    creator_id""".split()  # noqa: SIM905  # sixty words are better read as words
+    creator_id coalesce users u username""".split()  # noqa: SIM905  # sixty words are better read as words
 )
 
 

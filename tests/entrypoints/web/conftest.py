@@ -67,11 +67,13 @@ def log(live: LiveServer, world: World, experiment: str) -> Log:
         *,
         step: int = 0,
         is_finished: bool = True,
+        user: str = "ada",
+        creator: Somebody | None = None,
     ) -> CandidateInfo:
-        moment = now_ms()
+        moment, creator_id = now_ms(), creator.actor.user_id if creator else None
         made = lane.submit_and_wait(
             CreateCandidate(
-                world.project_id, number, hex_id(), name, "ada", None, moment, moment, {"mlflow.runName": name}
+                world.project_id, number, hex_id(), name, user, creator_id, moment, moment, {"mlflow.runName": name}
             )
         )
         assert isinstance(made, CandidateInfo)

@@ -6,9 +6,11 @@ from urllib.parse import quote
 
 import pytest
 
+from modelyard.domains.namespaces.groups import get_group, update_group
+from modelyard.domains.namespaces.projects import update_project
 from modelyard.entrypoints.web.grid import columns_from, order_from, order_text
 from modelyard.platform.errors import Invalid
-from tests.conftest import World
+from tests.conftest import LiveServer, World
 from tests.entrypoints.web.browser import Browser
 from tests.entrypoints.web.conftest import Browse, Log
 
@@ -182,6 +184,38 @@ def test_pages_show_every_candidate_once(developer: Browser, table: str, log: Lo
         following = page.soup.select_one('a[rel="next"]')
         address = str(following["href"]) if following else ""
     assert len(seen) == len(set(seen)) == 103
+
+
+def test_the_author_is_who_logged_it_whatever_the_client_says(
+    live: LiveServer, browse: Browse, developer: Browser, world: World, table: str, log: Log
+) -> None:
+    made = log("mine", user="root", creator=world.owner)
+    log("claimed", user="owner")
+    page = developer.get(f"{table}?sort=-attributes.author")
+    assert (page.texts(NAMES), page.texts(".table-grid tbody td:last-child")) == (
+        ["mine", "claimed"],
+        ["O owner", "as owner"],
+    )
+    assert page.soup.select_one(".table-grid .person")["title"] == "@owner, as root"  # type: ignore[index]  # it is there
+    assert developer.get(f"{table}?q=author+%3D+'owner'").texts(NAMES) == ["mine"]
+    assert developer.get(f"{table}?q=user_id+%3D+'owner'").texts(NAMES) == ["claimed"]
+    rows = csv.reader(io.StringIO(developer.get(f"{table}.csv?cols=attributes.author,attributes.user_id").answer.text))
+    assert sorted(row[3:] for row in rows) == [
+        ["", "owner"],
+        ["attributes.author", "attributes.user_id"],
+        ["owner", "root"],
+    ]
+    candidate = f"/{world.project_path}/-/ml/candidates/{made.place.iid}"
+    shown = developer.get(candidate)
+    assert "O owner as root" in shown.texts(".meta dd")
+    assert "by owner" in shown.texts(".page-heading-meta span")
+    with live.installation.database.write() as session:
+        update_group(session, world.owner.actor, get_group(session, world.owner.actor, "acme"), visibility="public")
+        update_project(session, world.owner.actor, world.project(session), visibility="public")
+    visitor = browse()
+    assert visitor.get(table).texts(".table-grid tbody td:last-child") == ["as owner", "as root"]
+    assert "as root" in visitor.get(candidate).texts(".page-heading-meta span")
+    assert visitor.get(f"{table}/completions.json?q=author+%3D+").answer.json()["choices"] == []
 
 
 def test_deleted_candidates_have_a_list_of_their_own(developer: Browser, world: World, table: str, log: Log) -> None:

@@ -27,6 +27,7 @@ TEXTS = {
     "run_id": Sql("c.run_id"),
     "run_name": Sql("c.name"),
     "user_id": Sql("c.source_user"),
+    "author": Sql("coalesce((SELECT u.username FROM users u WHERE u.id = c.creator_id), '')"),
     "artifact_uri": LOCATION,
 }
 TIMES = {"start_time": Sql("c.start_ms"), "end_time": Sql("c.end_ms")}

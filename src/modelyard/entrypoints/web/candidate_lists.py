@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from modelyard.domains.accounts.authors import Author
 from modelyard.domains.tracking.hot.operations import Status
 from modelyard.domains.tracking.overviews import RecentCandidate
 from modelyard.entrypoints.web.navigation import EXPERIMENTS
@@ -32,6 +33,12 @@ class ShortRow:
     project_path: str
     project_url: str
     created_at: datetime
+
+
+def claim_of(author: Author | None, user: str) -> str:
+    """The user that a client said it was, in words; empty where that says nothing more than the author."""
+    known = () if author is None else (author.username.casefold(), author.name.casefold())
+    return f"as {user}" if user and user.casefold() not in known else ""
 
 
 def short_rows(candidates: Sequence[RecentCandidate]) -> list[ShortRow]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from modelyard.domains.accounts.actor import Actor
+from modelyard.domains.accounts.authors import Author, authors_of
 from modelyard.domains.namespaces.access import Ability, Standing, check
 from modelyard.domains.namespaces.projects import get_project
 from modelyard.domains.namespaces.tables import Project
@@ -14,7 +15,7 @@ from modelyard.domains.tracking.experiment_search import ExperimentRow, read_exp
 from modelyard.domains.tracking.hot.operations import Status
 from modelyard.domains.tracking.news import version_of_candidate
 from modelyard.domains.tracking.numbered import neighbours_of, read_numbered_candidate
-from modelyard.entrypoints.web.candidate_lists import CANDIDATES, STATUS_WORDS
+from modelyard.entrypoints.web.candidate_lists import CANDIDATES, STATUS_WORDS, claim_of
 from modelyard.entrypoints.web.chrome import Link
 from modelyard.entrypoints.web.experiment_pages import CURRENT, abilities
 from modelyard.entrypoints.web.formatting import duration, relative
@@ -39,6 +40,7 @@ class OpenedCandidate:
     standing: Standing
     neighbours: dict[str, str]
     version: str
+    author: Author | None
     models: list[ModelFolder]
     size_bytes: int
     file_count: int
@@ -59,6 +61,11 @@ class OpenedCandidate:
     def elapsed(self) -> str:
         """How long it took, or has taken so far."""
         return duration(((self.row.end_ms or now_ms()) - self.row.start_ms) / 1000)
+
+    @property
+    def claim(self) -> str:
+        """The user that the client said it was, in words, if that says more than the author."""
+        return claim_of(self.author, self.row.source_user)
 
     def heading(self, current: str) -> dict[str, object]:
         """What the heading's template needs, on any tab."""
@@ -84,8 +91,9 @@ class OpenedCandidate:
     def _facts(self) -> list[str | Markup]:
         experiment = Markup('in <a href="{}/candidates">{}</a>').format(self.experiment_url, self.experiment.name)
         facts: list[str | Markup] = [experiment]
-        if self.row.source_user:
-            facts.append(f"by {self.row.source_user}")
+        said_by = f"by {self.author.name}" if self.author else self.claim
+        if said_by:
+            facts.append(said_by)
         facts.append(f"started {relative(from_ms(self.row.start_ms))}")
         facts.append(
             f"{self.elapsed} so far" if self.is_live else f"took {self.elapsed}" if self.row.end_ms else "no end"
@@ -144,6 +152,7 @@ def open_candidate(
             "next_url": f"{base}{CANDIDATES}/{beside.next_iid}" if beside.next_iid is not None else "",
         },
         version_of_candidate(session, actor, project, row.id) if is_live else "",
+        authors_of(session, actor, {row.creator_id}).get(row.creator_id) if row.creator_id is not None else None,
         models,
         sum(entry.size_bytes for entry in files) + sum(model.size_bytes for model in models),
         sum(entry.files for entry in files) + sum(model.files for model in models),

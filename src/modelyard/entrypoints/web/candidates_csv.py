@@ -2,17 +2,18 @@
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from starlette.responses import Response, StreamingResponse
 
+from modelyard.domains.accounts.authors import Author
 from modelyard.domains.namespaces.access import Ability
 from modelyard.domains.tracking.candidate_rows import CandidateRow
 from modelyard.domains.tracking.hot.operations import Status
 from modelyard.domains.tracking.search.syntax import Entity
 from modelyard.entrypoints.request import needs
 from modelyard.entrypoints.web.candidate_lists import STATUS_WORDS
-from modelyard.entrypoints.web.experiment_candidates import Asked, asked_for, search_asked
+from modelyard.entrypoints.web.experiment_candidates import Asked, asked_for, authors_shown, search_asked
 from modelyard.entrypoints.web.experiment_pages import OpenedExperiment, open_experiment
 from modelyard.entrypoints.web.formatting import iso
 from modelyard.entrypoints.web.grid import Column
@@ -49,33 +50,38 @@ def _csv(visit: Visit, opened: OpenedExperiment, asked: Asked) -> Iterator[str]:
     while True:
         with visit.read() as (session, actor):
             page = search_asked(session, actor, opened, asked, max_results=CSV_ROWS, token=token)
-        yield _csv_lines([_csv_row(row, asked.columns) for row in page.items])
+            authors = authors_shown(session, actor, asked, page.items)
+        yield _csv_lines([_csv_row(row, asked.columns, authors) for row in page.items])
         token = page.next_cursor
         if token is None:
             return
 
 
-def _csv_row(row: CandidateRow, columns: Sequence[Column]) -> list[str]:
+def _csv_row(row: CandidateRow, columns: Sequence[Column], authors: Mapping[int, Author]) -> list[str]:
     metrics = {metric.key: repr(metric.value) for metric in row.metrics}
     sources = {Entity.METRIC: metrics, Entity.PARAMETER: row.parameters, Entity.TAG: row.tags}
     values = (
-        _attribute(row, column.key) if column.entity is Entity.ATTRIBUTE else sources[column.entity].get(column.key, "")
+        _attribute(row, column.key, authors)
+        if column.entity is Entity.ATTRIBUTE
+        else sources[column.entity].get(column.key, "")
         for column in columns
     )
     return [str(row.iid), row.name, row.run_id, *values]
 
 
-def _attribute(row: CandidateRow, key: str) -> str:
+def _attribute(row: CandidateRow, key: str, authors: Mapping[int, Author]) -> str:
     match key:
         case "status":
             return STATUS_WORDS[Status(row.status)]
-        case "created":
-            return iso(from_ms(row.start_ms))
-        case "ended":
-            return iso(from_ms(row.end_ms)) if row.end_ms is not None else ""
+        case "created" | "ended":
+            moment_ms = row.start_ms if key == "created" else row.end_ms
+            return iso(from_ms(moment_ms)) if moment_ms is not None else ""
         case "duration":
             return str((row.end_ms - row.start_ms) / 1000) if row.end_ms is not None else ""
         case "author":
+            author = authors.get(row.creator_id or 0)
+            return author.username if author is not None else ""
+        case "user_id":
             return row.source_user
         case _:
             return row.run_id

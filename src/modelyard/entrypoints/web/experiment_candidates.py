@@ -12,6 +12,7 @@ from urllib.parse import unquote
 from starlette.responses import Response
 
 from modelyard.domains.accounts.actor import Actor
+from modelyard.domains.accounts.authors import Author, authors_of
 from modelyard.domains.namespaces.access import Ability
 from modelyard.domains.tracking.candidate_rows import CandidateRow, Wanted
 from modelyard.domains.tracking.candidate_search import CandidateQuery, count_candidates, search_candidates
@@ -54,6 +55,7 @@ MOST_UNREMEMBERED = 30
 REMEMBERED = f"{COOKIE_PREFIX}columns"
 MOST_DEFAULTS = 4
 MORE_COLUMNS = "more-columns"
+AUTHOR = "attributes.author"
 EXAMPLES = (
     ("metrics.val_auc > 0.9", "the last value of a metric"),
     ("metrics.val_auc = 0.7..0.8", "from one number to another, both included"),
@@ -217,6 +219,7 @@ def _grid(visit: Visit, session: Session, actor: Actor, opened: OpenedExperiment
         visit.assets.icon,
         f"metrics.{primary}" if primary else "",
         has_boxes=opened.may["write_candidates"],
+        authors=authors_shown(session, actor, asked, page.items),
     )
     return {
         "version": opened.version,
@@ -273,6 +276,15 @@ def search_asked(
     query = asked.candidates(opened.experiment.iid)
     wanted = wanted_for(asked.columns)
     return search_candidates(session, actor, opened.project, query, max_results=max_results, token=token, wanted=wanted)
+
+
+def authors_shown(
+    session: Session, actor: Actor, asked: Asked, candidates: Sequence[CandidateRow]
+) -> dict[int, Author]:
+    """Who logged these candidates, if the table says so."""
+    if all(column.name != AUTHOR for column in asked.columns):
+        return {}
+    return authors_of(session, actor, {row.creator_id for row in candidates if row.creator_id is not None})
 
 
 def _total(session: Session, actor: Actor, opened: OpenedExperiment, asked: Asked) -> int:

@@ -4,15 +4,16 @@ Rows are written as text, not by templates: a page has thousands of cells, and e
 """
 
 import functools
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from markupsafe import Markup, escape
 
+from modelyard.domains.accounts.authors import Author
 from modelyard.domains.tracking.candidate_rows import CandidateRow, Wanted
 from modelyard.domains.tracking.hot.operations import Status
 from modelyard.domains.tracking.search.syntax import Entity, Field, OrderKey, printed_order
-from modelyard.entrypoints.web.candidate_lists import STATUS_WORDS
+from modelyard.entrypoints.web.candidate_lists import STATUS_WORDS, claim_of
 from modelyard.entrypoints.web.formatting import ago, duration, exact, initial, iso_of_ms, measure, tile
 from modelyard.platform.clock import now_ms
 from modelyard.platform.errors import Invalid
@@ -35,7 +36,8 @@ ATTRIBUTES = {
     "created": ("Created", "start_time"),
     "ended": ("Ended", "end_time"),
     "duration": ("Duration", ""),
-    "author": ("Author", "user_id"),
+    "author": ("Author", "author"),
+    "user_id": ("Client's user", "user_id"),
     "run_id": ("Run ID", "run_id"),
 }
 NAME = Field(Entity.ATTRIBUTE, "run_name")
@@ -146,6 +148,7 @@ class GridMarkup:
     icon: Callable[[str], Markup]
     emphasised: str = ""
     has_boxes: bool = False
+    authors: Mapping[int, Author] = field(default_factory=dict)
 
     def rows(self, columns: Sequence[Column], candidates: Sequence[CandidateRow]) -> Markup:
         """The body of the table."""
@@ -184,6 +187,9 @@ class GridMarkup:
                 return lambda row: _text_cell(row.parameters.get(key), start)
             case Entity.TAG:
                 return lambda row: _text_cell(row.tags.get(key), start)
+            case Entity.ATTRIBUTE if key == "author":
+                author = functools.cache(lambda number, user: _author_cell(self.authors.get(number), user, start))
+                return lambda row: author(row.creator_id or 0, row.source_user)
             case _:
                 return _attribute_cell(key, badges, start)
 
@@ -258,9 +264,8 @@ def _attribute_cell(key: str, badges: dict[int, str], start: str) -> Cell:
             return lambda row: _time_cell(row.end_ms, start, now_s)
         case "duration":
             return lambda row: f'<td class="num{start}">{_duration(row)}</td>'
-        case "author":
-            author = functools.cache(lambda name: _author_cell(name, start))
-            return lambda row: author(row.source_user)
+        case "user_id":
+            return lambda row: _text_cell(row.source_user or None, start)
         case _:
             return lambda row: f'<td class="{start}"><code>{row.run_id}</code></td>'
 
@@ -277,10 +282,14 @@ def _duration(row: CandidateRow) -> str:
     return duration((row.end_ms - row.start_ms) / 1000) if row.end_ms is not None else ""
 
 
-def _author_cell(name: str, start: str) -> str:
-    if not name:
-        return f'<td class="none{start}"></td>'
+def _author_cell(author: Author | None, user: str, start: str) -> str:
+    """Who authenticated. What the client called its user is no proof of anything: it stands in for nobody's name."""
+    claim = claim_of(author, user)
+    if author is None:
+        return f'<td class="none{start}">{escape(claim)}</td>'
+    title = f"@{author.username}, {claim}" if claim else f"@{author.username}"
     return (
-        f'<td class="{start}"><span class="person"><span class="avatar tile-{tile(name)} avatar-small avatar-round" '
-        f'aria-hidden="true">{escape(initial(name))}</span><span>{escape(name)}</span></span></td>'
+        f'<td class="{start}"><span class="person" title="{escape(title)}"><span class="avatar tile-'
+        f'{tile(author.username)} avatar-small avatar-round" aria-hidden="true">{escape(initial(author.name))}</span>'
+        f"<span>{escape(author.name)}</span></span></td>"
     )

@@ -88,6 +88,7 @@ CANDIDATES = Vocabulary(
         "run_name": Type.TEXT,
         "status": Type.STATE,
         "user_id": Type.TEXT,
+        "author": Type.TEXT,
         "artifact_uri": Type.TEXT,
         "start_time": Type.TIME,
         "end_time": Type.TIME,
