@@ -60,12 +60,20 @@ def test_neighbours_are_those_of_the_experiment(developer: Browser, candidate: s
     assert links == [f"/{world.project_path}/-/ml/candidates/{following.place.iid}"]
 
 
-def test_nested_candidates_know_each_other(developer: Browser, candidate: str, made: CandidateInfo, log: Log) -> None:
+def test_nested_candidates_know_each_other(
+    developer: Browser, experiment: str, candidate: str, made: CandidateInfo, log: Log
+) -> None:
     log("child", tags={"mlflow.parentRunId": made.place.run_id})
+    log("orphan", tags={"mlflow.parentRunId": "0" * 32})
+    table = developer.get(f"{experiment}/candidates?sort=name")
+    assert table.texts(".table-grid tbody th") == ["1 brave-otter", "2 child child of 1", "3 orphan"]
+    mark = table.soup.select_one(".child-mark")
+    assert mark is not None
+    assert (mark["href"], mark["title"]) == (candidate, "Child of candidate 1 — brave-otter")
     parent = developer.get(candidate)
     link = next(anchor for anchor in parent.soup.select("a") if "nested" in anchor.text)
     children = developer.get(str(link["href"]))
-    assert children.texts("tbody th a") == ["child"]
+    assert children.texts("tbody th a:first-of-type") == ["child"]
     child = developer.get(str(children.soup.select_one("tbody th a")["href"]))  # type: ignore[index]  # the one row
     assert f"Candidate {made.place.iid}" in child.texts(".meta dd")
 

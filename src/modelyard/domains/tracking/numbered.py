@@ -1,6 +1,8 @@
 """Candidates by the number that people know them by, and their neighbours."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -9,9 +11,19 @@ from modelyard.domains.accounts.actor import Actor
 from modelyard.domains.namespaces.access import Ability, require
 from modelyard.domains.namespaces.tables import Project
 from modelyard.domains.tracking.candidate_rows import EVERYTHING, CandidateRow, Wanted, rows_of
-from modelyard.domains.tracking.search.fragments import Reader
+from modelyard.domains.tracking.search.fragments import Reader, Sql, sql
 from modelyard.domains.tracking.tables import Candidate
 from modelyard.platform.errors import NotFound
+
+# In this tag MLflow says which run another one is nested in.
+PARENT_TAG = "mlflow.parentRunId"
+
+
+class Parent(NamedTuple):
+    """The candidate that another one is nested in."""
+
+    iid: int
+    name: str
 
 
 @dataclass(frozen=True)
@@ -55,14 +67,28 @@ def neighbours_of(session: Session, actor: Actor, project: Project, candidate: C
     return Neighbours(session.scalar(before), session.scalar(after))
 
 
-def numbers_of_runs(session: Session, actor: Actor, project: Project, run_ids: list[str]) -> dict[str, int]:
-    """The numbers of candidates, by what MLflow calls them; those of other projects are left out.
+def parents_of(
+    session: Session, actor: Actor, project: Project, candidates: Sequence[CandidateRow]
+) -> dict[int, Parent]:
+    """What these candidates are nested in, by their ids, in one query; parents in other projects are left out.
 
     Raises:
         Forbidden, NotFound: of the project.
     """
     require(session, actor, Ability.READ_TRACKING, project)
-    known = [run_id for run_id in run_ids if "\0" not in run_id]
-    is_one = (Candidate.project_id == project.id, Candidate.run_id.in_(known))
-    chosen = select(Candidate.run_id, Candidate.iid).where(*is_one)
-    return {row.run_id: row.iid for row in session.execute(chosen)}
+    if not candidates:
+        return {}
+    reader = Reader(session.connection())
+    # CROSS JOIN keeps SQLite from beginning with the parents.
+    found = reader.rows(
+        sql(
+            "SELECT t.candidate_id, p.iid, p.name"
+            " FROM tracking_keys k CROSS JOIN candidate_tags t CROSS JOIN candidates p"
+            " WHERE k.project_id = ? AND k.name = ? AND t.key_id = k.id AND ?"
+            " AND p.run_id = t.value AND p.project_id = k.project_id",
+            project.id,
+            PARENT_TAG,
+            reader.among(Sql("t.candidate_id"), [row.id for row in candidates]),
+        )
+    )
+    return {candidate_id: Parent(iid, name) for candidate_id, iid, name in found}

@@ -22,7 +22,7 @@ from modelyard.domains.tracking.candidates import (
 )
 from modelyard.domains.tracking.curves import Curve, Extremes, curve_of, extremes_of
 from modelyard.domains.tracking.locations import candidate_location
-from modelyard.domains.tracking.numbered import numbers_of_runs, read_numbered_candidate
+from modelyard.domains.tracking.numbered import PARENT_TAG, Parent, parents_of, read_numbered_candidate
 from modelyard.domains.tracking.tables import Candidate
 from modelyard.entrypoints.request import needs
 from modelyard.entrypoints.web import snippets
@@ -42,7 +42,6 @@ from modelyard.platform.errors import Invalid
 
 ROUTE = PROJECT_ROUTE + CANDIDATES + "/{candidate:int}"
 NOTE_TAG = "mlflow.note.content"
-PARENT_TAG = "mlflow.parentRunId"
 SYSTEM = "mlflow."
 MOST_TILES = 4
 MOST_TAG = 500
@@ -98,8 +97,7 @@ def show_candidate(visit: Visit) -> Response:
 def _shown(session: Session, actor: Actor, opened: OpenedCandidate) -> dict[str, object]:
     row = opened.row
     metrics = _metric_rows(session, actor, opened)
-    parent = row.tags.get(PARENT_TAG, "")
-    parents = numbers_of_runs(session, actor, opened.project, [parent]) if parent else {}
+    parent = parents_of(session, actor, opened.project, [row]).get(row.id)
     children = f"tags.`{PARENT_TAG}` = '{row.run_id}'"
     children_count = count_candidates(
         session, actor, opened.project, CandidateQuery((row.experiment_iid,), filter=children)
@@ -109,7 +107,7 @@ def _shown(session: Session, actor: Actor, opened: OpenedCandidate) -> dict[str,
         | {
             "experiment_name": opened.experiment.name,
             "experiment_url": opened.experiment_url,
-            "parent": _parent(opened, parents[parent]) if parent in parents else None,
+            "parent": _parent(opened, parent) if parent else None,
             "children_count": children_count,
             "children_url": search_address(f"{opened.experiment_url}/candidates", q=children),
             "run_id": row.run_id,
@@ -162,8 +160,9 @@ def _models(opened: OpenedCandidate) -> list[dict[str, str]]:
     ]
 
 
-def _parent(opened: OpenedCandidate, iid: int) -> dict[str, str]:
-    return {"url": f"{project_url(opened.project)}{CANDIDATES}/{iid}", "label": f"Candidate {iid}"}
+def _parent(opened: OpenedCandidate, parent: Parent) -> dict[str, str]:
+    url = f"{project_url(opened.project)}{CANDIDATES}/{parent.iid}"
+    return {"url": url, "label": f"Candidate {parent.iid}", "name": parent.name}
 
 
 def _source(row: CandidateRow) -> list[tuple[str, str, str]]:

@@ -17,6 +17,7 @@ from modelyard.domains.namespaces.access import Ability
 from modelyard.domains.tracking.candidate_rows import CandidateRow, Wanted
 from modelyard.domains.tracking.candidate_search import CandidateQuery, count_candidates, search_candidates
 from modelyard.domains.tracking.columns import KeysInUse, keys_in_use
+from modelyard.domains.tracking.numbered import parents_of
 from modelyard.domains.tracking.search.syntax import Entity, Field, OrderKey
 from modelyard.domains.tracking.states import View
 from modelyard.entrypoints.request import needs
@@ -220,6 +221,7 @@ def _grid(visit: Visit, session: Session, actor: Actor, opened: OpenedExperiment
         f"metrics.{primary}" if primary else "",
         has_boxes=opened.may["write_candidates"],
         authors=authors_shown(session, actor, asked, page.items),
+        parents=parents_of(session, actor, opened.project, page.items),
     )
     return {
         "version": opened.version,

@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 from modelyard.domains.accounts.authors import Author
 from modelyard.domains.tracking.candidate_rows import CandidateRow, Wanted
 from modelyard.domains.tracking.hot.operations import Status
+from modelyard.domains.tracking.numbered import Parent
 from modelyard.domains.tracking.search.syntax import Entity, Field, OrderKey, printed_order
 from modelyard.entrypoints.web.candidate_lists import STATUS_WORDS, claim_of
 from modelyard.entrypoints.web.formatting import ago, duration, exact, initial, iso_of_ms, measure, tile
@@ -22,6 +23,7 @@ MOST_COLUMNS = 60
 MOST_CELL = 120
 MOST_TITLE = 1000
 MOST_CELLS_KNOWN = 4096
+NESTED = "corner-down-right"
 STATUS_BADGES = {
     Status.SCHEDULED: ("neutral", "circle-dashed"),
     Status.RUNNING: ("running", "loader-circle"),
@@ -149,6 +151,7 @@ class GridMarkup:
     emphasised: str = ""
     has_boxes: bool = False
     authors: Mapping[int, Author] = field(default_factory=dict)
+    parents: Mapping[int, Parent] = field(default_factory=dict)
 
     def rows(self, columns: Sequence[Column], candidates: Sequence[CandidateRow]) -> Markup:
         """The body of the table."""
@@ -169,7 +172,19 @@ class GridMarkup:
         )
         return (
             f'<tr{mark}><th scope="row" class="pin"><span class="cell-title">{box}<span class="iid">{iid}</span>'
-            f'<a href="{self.candidate_url}/{iid}" title="{escape(name[:MOST_TITLE])}">{shown}</a></span></th>'
+            f'<a href="{self.candidate_url}/{iid}" title="{escape(name[:MOST_TITLE])}">{shown}</a>'
+            f"{self._nesting(row)}</span></th>"
+        )
+
+    def _nesting(self, row: CandidateRow) -> str:
+        """What a candidate is nested in, if it is."""
+        parent = self.parents.get(row.id)
+        if parent is None:
+            return ""
+        title = escape(f"Child of candidate {parent.iid} — {parent.name[:MOST_TITLE]}")
+        return (
+            f'<a class="child-mark" href="{self.candidate_url}/{parent.iid}" title="{title}">'
+            f"{self.icon(NESTED)}<span>child of </span>{parent.iid}</a>"
         )
 
     def _badge(self, status: Status) -> str:

@@ -24,7 +24,7 @@ function offered(keys) {
 
 /** @param {number} step */
 function moveAmongRows(step) {
-  const links = /** @type {HTMLElement[]} */ ([...document.querySelectorAll("[data-rows] tbody th a")]);
+  const links = /** @type {HTMLElement[]} */ ([...document.querySelectorAll("[data-rows] tbody th a:not(.child-mark)")]);
   const current = links.findIndex((link) => link === document.activeElement);
   links[Math.min(links.length - 1, Math.max(0, current + step))]?.focus();
 }
