@@ -2,6 +2,7 @@
 
 import csv
 import io
+from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 import pytest
@@ -225,7 +226,16 @@ def test_deleted_candidates_have_a_list_of_their_own(developer: Browser, world: 
     toast = developer.follow(developer.post(f"{candidate}/delete"))
     assert toast.texts("#toasts .button-link") == [f"Restore candidate {gone.place.iid}"]
     assert developer.get(table).texts(NAMES) == ["kept"]
-    assert developer.get(f"{table}?state=deleted").texts(NAMES) == ["gone"]
+    until = f"{datetime.now(UTC) + timedelta(days=30):%b %Y}"
+    for query in ("state=deleted", "state=deleted&cols=metrics.auc"):
+        deleted = developer.get(f"{table}?{query}")
+        assert deleted.texts(NAMES) == ["gone"]
+        assert deleted.texts("thead tr:last-child th")[1:3] == ["Deleted", "Restorable until"]
+        assert deleted.texts(".table-grid tbody td")[0] == "just now"
+        assert deleted.texts(".table-grid tbody td")[1].endswith(until)
+    fact = developer.get(candidate).texts(".page-heading-meta span")[-1]
+    assert fact.startswith("deleted just now, restorable until ")
+    assert "Restorable until" not in developer.get(table).text
     developer.post(f"{candidate}/restore")
     assert sorted(developer.get(table).texts(NAMES)) == ["gone", "kept"]
 

@@ -1,5 +1,7 @@
 """The experiments of a project: listed, made, edited, archived, deleted and restored by forms."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from tests.conftest import LiveServer, World
@@ -81,7 +83,13 @@ def test_a_deleted_experiment_comes_back_with_its_candidates(
     deleted = developer.follow(developer.post(f"{experiment}/delete"))
     assert deleted.texts(LINK) == []
     assert deleted.texts("#toasts .button-link") == ["Restore experiment"]
-    assert developer.get(f"{listing}?state=deleted").texts(LINK) == ["churn-xgb"]
+    listed = developer.get(f"{listing}?state=deleted")
+    assert listed.texts(LINK) == ["churn-xgb"]
+    assert listed.texts("thead th")[1:3] == ["Deleted", "Restorable until"]
+    assert listed.texts("tbody td")[0] == "just now"
+    assert listed.texts("tbody td")[1].endswith(f"{datetime.now(UTC) + timedelta(days=30):%b %Y}")
+    facts = developer.get(f"{experiment}/candidates").texts(".page-heading-meta span")
+    assert [fact.startswith("deleted just now, restorable until ") for fact in facts] == [True]
     developer.post(f"{experiment}/restore")
     assert developer.get(f"{experiment}/candidates").texts("tbody th a") == ["brave"]
 

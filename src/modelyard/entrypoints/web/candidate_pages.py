@@ -17,6 +17,7 @@ from modelyard.domains.tracking.news import version_of_candidate
 from modelyard.domains.tracking.numbered import neighbours_of, read_numbered_candidate
 from modelyard.entrypoints.web.candidate_lists import CANDIDATES, STATUS_WORDS, claim_of
 from modelyard.entrypoints.web.chrome import Link
+from modelyard.entrypoints.web.deletions import Deletion, deletion_of
 from modelyard.entrypoints.web.experiment_pages import CURRENT, abilities
 from modelyard.entrypoints.web.formatting import duration, relative
 from modelyard.entrypoints.web.navigation import EXPERIMENTS, in_project, project_url
@@ -41,6 +42,7 @@ class OpenedCandidate:
     neighbours: dict[str, str]
     version: str
     author: Author | None
+    deletion: Deletion | None
     models: list[ModelFolder]
     size_bytes: int
     file_count: int
@@ -82,7 +84,7 @@ class OpenedCandidate:
             "iid": self.row.iid,
             "name": self.row.name,
             "status": STATUS_WORDS[Status(self.row.status)],
-            "is_deleted": self.row.deleted_ms is not None,
+            "is_deleted": self.deletion is not None,
             "is_live": self.is_live,
             "url": self.url,
             "version": self.version,
@@ -98,6 +100,8 @@ class OpenedCandidate:
         facts.append(
             f"{self.elapsed} so far" if self.is_live else f"took {self.elapsed}" if self.row.end_ms else "no end"
         )
+        if self.deletion is not None:
+            facts.append(self.deletion.sentence)
         return facts
 
     def _tabs(self, current: str) -> list[Link]:
@@ -153,6 +157,7 @@ def open_candidate(
         },
         version_of_candidate(session, actor, project, row.id) if is_live else "",
         authors_of(session, actor, {row.creator_id}).get(row.creator_id) if row.creator_id is not None else None,
+        deletion_of(row.deleted_ms, visit.installation.settings.deletion_days),
         models,
         sum(entry.size_bytes for entry in files) + sum(model.size_bytes for model in models),
         sum(entry.files for entry in files) + sum(model.files for model in models),

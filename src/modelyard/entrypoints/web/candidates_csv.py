@@ -34,7 +34,7 @@ def mount(pages: Pages) -> None:
 
 
 def send_csv(visit: Visit) -> Response:
-    """Exactly the candidates and columns of the table, all pages of it."""
+    """Exactly the candidates and chosen columns of the table, all pages of it."""
     with visit.read() as (session, actor):
         opened = open_experiment(visit, session, actor)
         asked = asked_for(visit, session, actor, opened)

@@ -29,6 +29,7 @@ from modelyard.entrypoints.web.filter_problems import Problem, problem_of
 from modelyard.entrypoints.web.formatting import count, quantity
 from modelyard.entrypoints.web.grid import (
     ATTRIBUTES,
+    DELETION,
     MOST_COLUMNS,
     NAME,
     NEWEST,
@@ -69,6 +70,7 @@ EXAMPLES = (
 _columns: Recollection[list[Column]] = Recollection(lasts_s=30)
 _VIEWS = {"": View.ACTIVE, "deleted": View.DELETED}
 _FIRST = [Column(Entity.ATTRIBUTE, "status")]
+_DELETION = [Column(Entity.ATTRIBUTE, name) for name in DELETION]
 _LAST = [Column(Entity.ATTRIBUTE, name) for name in ("created", "duration", "author")]
 
 
@@ -91,6 +93,11 @@ class Asked:
     chosen: tuple[str, ...]
     order: OrderKey
     columns: list[Column]
+
+    @property
+    def shown(self) -> list[Column]:
+        """The columns of the table: of deleted candidates it says first since when they are, and for how long."""
+        return [*_DELETION, *self.columns] if self.state else self.columns
 
     def address(self, **changes: str) -> str:
         """The address of the same table with something changed; a change begins with the first page."""
@@ -222,6 +229,7 @@ def _grid(visit: Visit, session: Session, actor: Actor, opened: OpenedExperiment
         has_boxes=opened.may["write_candidates"],
         authors=authors_shown(session, actor, asked, page.items),
         parents=parents_of(session, actor, opened.project, page.items),
+        deletion_days=visit.installation.settings.deletion_days,
     )
     return {
         "version": opened.version,
@@ -241,9 +249,9 @@ def _grid(visit: Visit, session: Session, actor: Actor, opened: OpenedExperiment
         "clear_url": asked.address(q=""),
         "csv_url": asked.address().replace("/candidates", "/candidates.csv", 1),
         "examples": EXAMPLES,
-        "groups": groups_of(asked.columns),
+        "groups": groups_of(asked.shown),
         "columns": _heads(asked),
-        "rows_html": markup.rows(asked.columns, page.items),
+        "rows_html": markup.rows(asked.shown, page.items),
         "page": Paging(
             asked.address() if asked.cursor and not problem else "",
             asked.address(cursor=page.next_cursor, **({"q": ""} if problem else {})) if page.next_cursor else "",
@@ -306,7 +314,7 @@ def _sentence(shown: int, matches: int, total: int, *, is_filtered: bool) -> str
 def _nothing(total: int, asked: Asked) -> str:
     if asked.query:
         return f"None of the {count(total)} candidates matches this filter. Try one comparison less."
-    return "Deleted candidates can be restored from here for a while." if asked.state else "It fills as scripts log."
+    return "Deleted candidates can be restored from here." if asked.state else "It fills as scripts log."
 
 
 def _state_links(asked: Asked) -> list[Link]:
@@ -320,7 +328,7 @@ def _heads(asked: Asked) -> list[dict[str, object]]:
     """The heads of the columns, the candidate's own first."""
     heads = [_head(asked, "name", "Candidate", NAME, "pin")]
     previous = Entity.ATTRIBUTE
-    for column in asked.columns:
+    for column in asked.shown:
         classes = " ".join(
             [*(["num"] if column.is_number else []), *(["group-start"] if column.entity is not previous else [])]
         )

@@ -11,6 +11,7 @@ from modelyard.domains.namespaces.tables import Project
 from modelyard.domains.tracking.experiment_search import Activity, ExperimentRow, activity_of, read_experiment
 from modelyard.domains.tracking.news import version_of_experiment
 from modelyard.entrypoints.web.chrome import Link
+from modelyard.entrypoints.web.deletions import Deletion, deletion_of
 from modelyard.entrypoints.web.formatting import count, relative
 from modelyard.entrypoints.web.navigation import EXPERIMENTS, in_project, project_url
 from modelyard.entrypoints.web.recollection import Recollection
@@ -34,6 +35,7 @@ class OpenedExperiment:
     activity: Activity
     where: Where
     standing: Standing
+    deletion: Deletion | None
 
     @property
     def list_url(self) -> str:
@@ -57,6 +59,8 @@ class OpenedExperiment:
 
     def facts(self) -> list[str | Markup]:
         """The line below the heading."""
+        if self.deletion is not None:
+            return [self.deletion.sentence]
         activity, metric = self.activity, self.experiment.primary_metric
         plural = "" if activity.candidates == 1 else "s"
         facts: list[str | Markup] = [f"{count(activity.candidates)} candidate{plural}"]
@@ -103,7 +107,8 @@ def open_experiment(
     way = (Link("Experiments", list_url), Link(experiment.name, f"{list_url}/{experiment.iid}/candidates"))
     where, found = in_project(session, actor, project, CURRENT, title=titles, way=way)
     check(found, ability)
-    return OpenedExperiment(project, experiment, version, activity, where, found)
+    deletion = deletion_of(experiment.deleted_ms, visit.installation.settings.deletion_days)
+    return OpenedExperiment(project, experiment, version, activity, where, found, deletion)
 
 
 def _activity(session: Session, actor: Actor, project: Project, experiment: ExperimentRow, version: int) -> Activity:

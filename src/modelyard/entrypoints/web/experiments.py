@@ -35,6 +35,7 @@ from modelyard.entrypoints.request import needs
 from modelyard.entrypoints.web import snippets
 from modelyard.entrypoints.web.candidate_lists import STATUS_WORDS, short_rows
 from modelyard.entrypoints.web.chrome import FormState, Link, Toast
+from modelyard.entrypoints.web.deletions import Deletion, deletion_of
 from modelyard.entrypoints.web.errors import status_of
 from modelyard.entrypoints.web.experiment_pages import (
     CURRENT,
@@ -68,7 +69,7 @@ class ListedExperiment:
     name: str
     url: str
     state: str
-    is_deleted: bool
+    deletion: Deletion | None
     candidate_count: int
     running_count: int
     updated_at: datetime
@@ -114,7 +115,11 @@ def _list(visit: Visit, session: Session, actor: Actor, opened: Opened) -> Respo
     activities = activity_of(session, actor, project, [row.iid for row in page.items])
     url = opened.url + EXPERIMENTS
     here = {"q": query, "state": visit.query("state"), "sort": sort}
-    rows = [_listed(row, activities[row.iid], url, _person(visit, session, actor, row)) for row in page.items]
+    days = visit.installation.settings.deletion_days
+    rows = [
+        _listed(row, activities[row.iid], url, _person(visit, session, actor, row), deletion_of(row.deleted_ms, days))
+        for row in page.items
+    ]
     next_url = search_address(url, **here, cursor=page.next_cursor or "") if page.next_cursor else ""
     matches = count_experiments(session, actor, project, wanted) if query else totals[state]
     return visit.page(
@@ -184,14 +189,15 @@ def _state_links(url: str, query: str, sort: str, current: str, totals: dict[str
     ]
 
 
-def _listed(row: ExperimentRow, activity: Activity, url: str, owner: User | None) -> ListedExperiment:
-    state = state_of(row)
+def _listed(
+    row: ExperimentRow, activity: Activity, url: str, owner: User | None, deletion: Deletion | None
+) -> ListedExperiment:
     return ListedExperiment(
         iid=row.iid,
         name=row.name,
         url=f"{url}/{row.iid}",
-        state=state,
-        is_deleted=state == "deleted",
+        state=state_of(row),
+        deletion=deletion,
         candidate_count=activity.candidates,
         running_count=activity.running,
         updated_at=from_ms(max(row.updated_ms, activity.last_ms or 0)),

@@ -15,7 +15,19 @@ from modelyard.domains.tracking.hot.operations import Status
 from modelyard.domains.tracking.numbered import Parent
 from modelyard.domains.tracking.search.syntax import Entity, Field, OrderKey, printed_order
 from modelyard.entrypoints.web.candidate_lists import STATUS_WORDS, claim_of
-from modelyard.entrypoints.web.formatting import ago, duration, exact, initial, iso_of_ms, measure, tile
+from modelyard.entrypoints.web.deletions import REMOVED_SOON, Deletion, deletion_of
+from modelyard.entrypoints.web.formatting import (
+    absolute,
+    ago,
+    day,
+    duration,
+    exact,
+    initial,
+    iso,
+    iso_of_ms,
+    measure,
+    tile,
+)
 from modelyard.platform.clock import now_ms
 from modelyard.platform.errors import Invalid
 
@@ -45,6 +57,10 @@ ATTRIBUTES = {
 NAME = Field(Entity.ATTRIBUTE, "run_name")
 NEWEST = OrderKey(Field(Entity.ATTRIBUTE, "start_time"), is_ascending=False)
 
+# Columns of deleted candidates, in front of those that were chosen.
+DELETION = {"deleted": ("Deleted", ""), "restorable": ("Restorable until", "")}
+_WORDS = ATTRIBUTES | DELETION
+
 Cell = Callable[[CandidateRow], str]
 
 
@@ -61,14 +77,14 @@ class Column:
 
     @property
     def label(self) -> str:
-        return ATTRIBUTES[self.key][0] if self.entity is Entity.ATTRIBUTE else self.key
+        return _WORDS[self.key][0] if self.entity is Entity.ATTRIBUTE else self.key
 
     @property
     def sorts_by(self) -> Field | None:
         """What the search language sorts by for this column; None if it cannot."""
         if self.entity is not Entity.ATTRIBUTE:
             return Field(self.entity, self.key)
-        sortable = ATTRIBUTES[self.key][1]
+        sortable = _WORDS[self.key][1]
         return Field(Entity.ATTRIBUTE, sortable) if sortable else None
 
     @property
@@ -152,6 +168,7 @@ class GridMarkup:
     has_boxes: bool = False
     authors: Mapping[int, Author] = field(default_factory=dict)
     parents: Mapping[int, Parent] = field(default_factory=dict)
+    deletion_days: int = 0
 
     def rows(self, columns: Sequence[Column], candidates: Sequence[CandidateRow]) -> Markup:
         """The body of the table."""
@@ -205,6 +222,8 @@ class GridMarkup:
             case Entity.ATTRIBUTE if key == "author":
                 author = functools.cache(lambda number, user: _author_cell(self.authors.get(number), user, start))
                 return lambda row: author(row.creator_id or 0, row.source_user)
+            case Entity.ATTRIBUTE if key in DELETION:
+                return _deletion_cell(key, self.deletion_days, start)
             case _:
                 return _attribute_cell(key, badges, start)
 
@@ -291,6 +310,20 @@ def _time_cell(moment_ms: int | None, start: str, now_s: float) -> str:
         return f'<td class="none{start}"></td>'
     words = ago(moment_ms / 1000 - now_s)
     return f'<td class="{start}"><time datetime="{iso_of_ms(moment_ms)}" data-relative>{words}</time></td>'
+
+
+def _deletion_cell(key: str, days: int, start: str) -> Cell:
+    now_s = now_ms() / 1000
+    if key == "deleted":
+        return lambda row: _time_cell(row.deleted_ms or None, start, now_s)
+    return lambda row: _restorable_cell(deletion_of(row.deleted_ms, days), start)
+
+
+def _restorable_cell(deletion: Deletion | None, start: str) -> str:
+    if deletion is None or deletion.until is None:
+        return f'<td class="none{start}">{REMOVED_SOON}</td>'
+    until = deletion.until
+    return f'<td class="{start}"><time datetime="{iso(until)}" title="{absolute(until)}">{day(until)}</time></td>'
 
 
 def _duration(row: CandidateRow) -> str:
