@@ -198,7 +198,7 @@ def test_files_of_a_candidate_are_a_package(browse: Browse, developer: Browser, 
     assert page.texts("tbody th a") == ["ml_candidate_1"]
     package = developer.get(str(page.soup.select_one("tbody th a")["href"]))  # type: ignore[index]  # the one row
     assert package.texts("tbody th a") == ["model/MLmodel"]
-    assert "Candidate 1" in package.texts(".meta dd")
+    assert "Candidate 1 brave-otter" in package.texts(".meta dd")
     download = str(package.soup.select_one("tbody th a")["href"])  # type: ignore[index]  # the one file
     assert developer.get(download).answer.content == b"flavors: {}"
     assert developer.get(f"{packages}?q=nothing").status == 200

@@ -3,10 +3,12 @@
 import pytest
 
 from modelyard.domains.packages.contents import GENERIC, PackageName, ensure_package, put_file
+from modelyard.domains.tracking.artifacts import candidate_package
 from modelyard.platform.storage.blobs import StoredBlob, new_name
 from modelyard.platform.storage.digests import Digester
 from tests.conftest import LiveServer, World
 from tests.entrypoints.web.browser import Browser
+from tests.entrypoints.web.conftest import Log
 
 TWINS = 25
 
@@ -36,3 +38,30 @@ def test_a_package_shows_its_own_total_whatever_others_are_called(
     assert "3.0 KiB" in full
     assert "3 files" in full
     assert "0 files" in none
+
+
+def test_files_of_a_candidate_say_whose_they_are_and_that_it_is_deleted(
+    live: LiveServer, world: World, developer: Browser, log: Log
+) -> None:
+    number = log("brave-otter").place.iid
+    with live.installation.database.write() as session:
+        package = ensure_package(session, world.project_id, candidate_package(number), creator_id=None)
+        put_file(session, package, "model.bin", blob(b"x"))
+        put_file(
+            session,
+            ensure_package(session, world.project_id, PackageName(GENERIC, "tool", "1"), creator_id=None),
+            "file",
+            blob(b"y"),
+        )
+    packages, candidate = f"/{world.project_path}/-/packages", f"/{world.project_path}/-/ml/candidates/{number}"
+    listed = developer.get(packages)
+    assert [str(link["href"]) for link in listed.soup.select("tbody td a")] == [candidate]
+    assert sorted(listed.texts('td[data-label="Candidate"]')) == ["", f"{number} brave-otter"]
+    assert "deleted" not in listed.text
+    developer.post(f"{candidate}/delete")
+    listed = developer.get(packages)
+    assert listed.texts("tr[data-deleted] th") == [f"ml_candidate_{number}"]
+    assert listed.texts("tr[data-deleted] small")[0].startswith("restorable until ")
+    page = developer.get(f"{packages}/{package.id}")
+    assert page.texts(".page-heading-meta span")[-1].startswith("candidate deleted just now, restorable until ")
+    assert page.soup.select_one(f'.meta a[href="{candidate}"]') is not None

@@ -1,6 +1,6 @@
 """Candidates by the number that people know them by, and their neighbours."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -24,6 +24,13 @@ class Parent(NamedTuple):
 
     iid: int
     name: str
+
+
+class Brief(NamedTuple):
+    """What names a candidate elsewhere."""
+
+    name: str
+    deleted_ms: int | None
 
 
 @dataclass(frozen=True)
@@ -92,3 +99,17 @@ def parents_of(
         )
     )
     return {candidate_id: Parent(iid, name) for candidate_id, iid, name in found}
+
+
+def briefs_of(session: Session, actor: Actor, project: Project, iids: Collection[int]) -> dict[int, Brief]:
+    """The candidates with these numbers, deleted or not, by number.
+
+    Raises:
+        Forbidden, NotFound: of the project.
+    """
+    require(session, actor, Ability.READ_TRACKING, project)
+    if not iids:
+        return {}
+    these = (Candidate.project_id == project.id, Candidate.iid.in_(iids))
+    rows = session.execute(select(Candidate.iid, Candidate.name, Candidate.deleted_ms).where(*these))
+    return {iid: Brief(name, deleted_ms) for iid, name, deleted_ms in rows}

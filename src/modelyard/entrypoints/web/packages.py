@@ -1,5 +1,7 @@
 """The package registry of a project: its packages, and the files of one."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import quote
@@ -25,10 +27,12 @@ from modelyard.domains.packages.registry import (
     summarize_package,
 )
 from modelyard.domains.packages.tables import Package
+from modelyard.domains.tracking.numbered import briefs_of
 from modelyard.entrypoints.request import needs
 from modelyard.entrypoints.web import snippets
 from modelyard.entrypoints.web.candidate_lists import CANDIDATES
 from modelyard.entrypoints.web.chrome import FormState, Link, Toast
+from modelyard.entrypoints.web.deletions import Deletion, deletion_of
 from modelyard.entrypoints.web.downloads import Download
 from modelyard.entrypoints.web.formatting import count, quantity, size
 from modelyard.entrypoints.web.grid import SortLink
@@ -43,7 +47,17 @@ CURRENT = "Packages"
 PER_PAGE = 50
 FILES_PER_PAGE = 200
 SORTS = {"name": ("name", "Package"), "created": ("created_at", "Created")}
-_CANDIDATE = RESERVED[0]
+_CANDIDATE_NAME = re.compile(rf"{RESERVED[0]}([0-9]{{1,18}})")
+
+
+@dataclass(frozen=True, slots=True)
+class PackageOwner:
+    """The candidate whose files a package holds."""
+
+    iid: int
+    name: str
+    url: str
+    deletion: Deletion | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +71,7 @@ class PackageRow:
     file_count: int
     size_bytes: int
     created_at: datetime
+    candidate: PackageOwner | None
 
 
 def mount(pages: Pages) -> None:
@@ -89,6 +104,7 @@ def show_packages(visit: Visit) -> Response:
             limit=PER_PAGE,
         )
         held = holdings_of(session, actor, project)
+        owners = _owners(visit, session, actor, opened, [summary.package for summary in page.items])
         matches = search_packages(session, actor, project, wanted, limit=1)[1] if query else held.packages
     url = opened.url + PACKAGES
     here = {"q": query, "sort": visit.query("sort")}
@@ -102,7 +118,8 @@ def show_packages(visit: Visit) -> Response:
         query=query,
         sort=visit.query("sort"),
         sorts={key: _sort_link(url, query, sort, key) for key in SORTS},
-        packages=[_row(summary, url) for summary in page.items],
+        packages=[_row(summary, url, owners.get(summary.package.id)) for summary in page.items],
+        has_candidates=bool(owners),
         page=Paging(
             search_address(url, **here) if visit.query("cursor") else "",
             search_address(url, **here, cursor=page.next_cursor) if page.next_cursor else "",
@@ -124,7 +141,7 @@ def _sort_link(url: str, query: str, sort: str, key: str) -> SortLink:
     return SortLink(SORTS[key][1], search_address(url, q=query, sort=turned), directions.get(sort, ""))
 
 
-def _row(summary: PackageSummary, url: str) -> PackageRow:
+def _row(summary: PackageSummary, url: str, candidate: PackageOwner | None) -> PackageRow:
     package = summary.package
     return PackageRow(
         package.name,
@@ -134,6 +151,7 @@ def _row(summary: PackageSummary, url: str) -> PackageRow:
         summary.files,
         summary.size_bytes,
         package.created_at,
+        candidate,
     )
 
 
@@ -145,6 +163,7 @@ def show_package(visit: Visit) -> Response:
             session, actor, project, package, cursor=visit.query("cursor") or None, limit=FILES_PER_PAGE
         )
         totals = summarize_package(session, actor, project, package)
+        candidate = _owners(visit, session, actor, opened, [package]).get(package.id)
         creator = (
             get_user(session, actor, package.creator_id, with_deleted=True)
             if package.creator_id and visit.viewer
@@ -165,12 +184,13 @@ def show_package(visit: Visit) -> Response:
             "size_bytes": totals.size_bytes,
             "created_at": package.created_at,
             "creator": creator,
-            "candidate": _candidate_of(package, opened),
+            "candidate": candidate,
         },
         heading_facts=[
             f"version {package.version}",
             quantity(totals.files, "file"),
             size(totals.size_bytes),
+            *([f"candidate {candidate.deletion.sentence}"] if candidate and candidate.deletion else []),
         ],
         may={"delete_packages": opened.may(Ability.DELETE_PACKAGES)},
         files=[_file(file, url) for file in page.items],
@@ -189,12 +209,21 @@ def _below(opened: Opened, package: Package, url: str) -> Where:
     return Where((package.name, *opened.where.titles[1:]), opened.where.place, crumbs)
 
 
-def _candidate_of(package: Package, opened: Opened) -> dict[str, str] | None:
-    """The candidate whose files these are."""
-    number = package.name.removeprefix(_CANDIDATE)
-    if number == package.name or not number.isdecimal() or not opened.may(Ability.READ_TRACKING):
-        return None
-    return {"url": f"{opened.url}{CANDIDATES}/{number}", "label": f"Candidate {number}"}
+def _owners(
+    visit: Visit, session: Session, actor: Actor, opened: Opened, packages: Sequence[Package]
+) -> dict[int, PackageOwner]:
+    """The candidates whose files these packages hold, by the package's id, for those who may see candidates."""
+    named = {package.id: _CANDIDATE_NAME.fullmatch(package.name) for package in packages}
+    numbers = {id_: int(name[1]) for id_, name in named.items() if name is not None}
+    if not opened.may(Ability.READ_TRACKING) or not isinstance(opened.place, Project):
+        return {}
+    days, url = visit.installation.settings.deletion_days, opened.url + CANDIDATES
+    known = briefs_of(session, actor, opened.place, set(numbers.values()))
+    return {
+        id_: PackageOwner(number, known[number].name, f"{url}/{number}", deletion_of(known[number].deleted_ms, days))
+        for id_, number in numbers.items()
+        if number in known
+    }
 
 
 def _file(file: StoredFile, url: str) -> dict[str, object]:
