@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from modelyard.domains.accounts.actor import Actor
 from modelyard.domains.namespaces.access import Ability, require
 from modelyard.domains.namespaces.tables import Project
-from modelyard.domains.packages.tables import Blob, Package, PackageFile
+from modelyard.domains.packages.tables import Package, PackageFile, ProjectStorage
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,6 @@ def holdings_of(session: Session, actor: Actor, project: Project) -> Holdings:
     """
     require(session, actor, Ability.READ_PACKAGES, project)
     packages = session.scalar(select(func.count()).where(Package.project_id == project.id)) or 0
-    files, size_bytes = session.execute(
-        select(func.count(), func.sum(Blob.size_bytes))
-        .select_from(PackageFile)
-        .join(Blob, Blob.sha256 == PackageFile.sha256)
-        .where(PackageFile.project_id == project.id)
-    ).one()
-    return Holdings(packages, files, int(size_bytes or 0))
+    files = session.scalar(select(func.count()).where(PackageFile.project_id == project.id)) or 0
+    size_bytes = session.scalar(select(ProjectStorage.size_bytes).where(ProjectStorage.project_id == project.id)) or 0
+    return Holdings(packages, files, size_bytes)
