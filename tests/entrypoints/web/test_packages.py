@@ -3,6 +3,7 @@
 import pytest
 
 from modelyard.domains.packages.contents import GENERIC, PackageName, ensure_package, put_file
+from modelyard.domains.packages.quotas import set_quota
 from modelyard.domains.tracking.artifacts import candidate_package
 from modelyard.platform.storage.blobs import StoredBlob, new_name
 from modelyard.platform.storage.digests import Digester
@@ -38,6 +39,24 @@ def test_a_package_shows_its_own_total_whatever_others_are_called(
     assert "3.0 KiB" in full
     assert "3 files" in full
     assert "0 files" in none
+
+
+def test_the_registry_says_how_much_of_the_quota_is_used(live: LiveServer, world: World, developer: Browser) -> None:
+    def facts(most_bytes: int | None) -> list[str]:
+        with live.installation.database.write() as session:
+            set_quota(session, world.administrator.actor, world.project(session), most_bytes)
+        return developer.get(f"/{world.project_path}/-/packages").texts(
+            ".page-heading :is(.badge, .page-heading-meta span)"
+        )
+
+    assert facts(None) == ["0 packages", "0 files", "0 B of 5.0 TiB used"]
+    with live.installation.database.write() as session:
+        package = ensure_package(session, world.project_id, PackageName(GENERIC, "tool", "1"), creator_id=None)
+        put_file(session, package, "file", blob(b"x" * 1024))
+    assert facts(0) == ["1 package", "1 file", "1.0 KiB stored"]
+    assert facts(5 * 1024) == ["1 package", "1 file", "1.0 KiB of 5.0 KiB used"]
+    assert facts(1100) == ["storage almost full", "1 package", "1 file", "1.0 KiB of 1.1 KiB used"]
+    assert facts(1024)[0] == "storage full"
 
 
 def test_files_of_a_candidate_say_whose_they_are_and_that_it_is_deleted(

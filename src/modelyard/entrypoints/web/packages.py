@@ -14,6 +14,7 @@ from modelyard.domains.namespaces.access import Ability
 from modelyard.domains.namespaces.tables import Project
 from modelyard.domains.packages.contents import StoredFile
 from modelyard.domains.packages.holdings import holdings_of
+from modelyard.domains.packages.quotas import Storage, read_storage
 from modelyard.domains.packages.registry import (
     RESERVED,
     PackageFilter,
@@ -34,7 +35,7 @@ from modelyard.entrypoints.web.candidate_lists import CANDIDATES
 from modelyard.entrypoints.web.chrome import FormState, Link, Toast
 from modelyard.entrypoints.web.deletions import Deletion, deletion_of
 from modelyard.entrypoints.web.downloads import Download
-from modelyard.entrypoints.web.formatting import count, quantity, size
+from modelyard.entrypoints.web.formatting import quantity, size
 from modelyard.entrypoints.web.grid import SortLink
 from modelyard.entrypoints.web.listing import shown_of
 from modelyard.entrypoints.web.navigation import PACKAGES, PROJECT_ROUTE, Opened, open_place
@@ -46,6 +47,7 @@ from modelyard.platform.errors import Invalid
 CURRENT = "Packages"
 PER_PAGE = 50
 FILES_PER_PAGE = 200
+ALMOST_FULL = 0.1
 SORTS = {"name": ("name", "Package"), "created": ("created_at", "Created")}
 _CANDIDATE_NAME = re.compile(rf"{RESERVED[0]}([0-9]{{1,18}})")
 
@@ -104,6 +106,7 @@ def show_packages(visit: Visit) -> Response:
             limit=PER_PAGE,
         )
         held = holdings_of(session, actor, project)
+        storage = read_storage(session, actor, project)
         owners = _owners(visit, session, actor, opened, [summary.package for summary in page.items])
         matches = search_packages(session, actor, project, wanted, limit=1)[1] if query else held.packages
     url = opened.url + PACKAGES
@@ -112,7 +115,8 @@ def show_packages(visit: Visit) -> Response:
         "packages/index.html",
         opened.where,
         project={"name": project.name},
-        heading_facts=[f"{count(held.packages)} packages", f"{count(held.files)} files", size(held.size_bytes)],
+        heading_facts=[quantity(held.packages, "package"), quantity(held.files, "file"), *_room(storage)],
+        fullness=_fullness(storage),
         is_empty=not held.packages,
         list_url=url,
         query=query,
@@ -127,6 +131,22 @@ def show_packages(visit: Visit) -> Response:
         page_sentence=shown_of(len(page.items), matches, "package"),
         snippet=snippets.upload_file(visit.installation.settings.url, project),
     )
+
+
+def _room(storage: Storage) -> list[str]:
+    """How much is stored, of how much there may be; parts of uploads that are not complete count too."""
+    used = size(storage.size_bytes + storage.part_bytes)
+    whole = f"{used} stored" if storage.most_bytes is None else f"{used} of {size(storage.most_bytes)} used"
+    return [whole, f"{size(storage.part_bytes)} of it in unfinished uploads"] if storage.part_bytes else [whole]
+
+
+def _fullness(storage: Storage) -> str:
+    """A warning before uploads are refused."""
+    if storage.most_bytes is None or storage.left_bytes is None:
+        return ""
+    if not storage.left_bytes:
+        return "storage full"
+    return "storage almost full" if storage.left_bytes < storage.most_bytes * ALMOST_FULL else ""
 
 
 def _open(visit: Visit, session: Session, actor: Actor, ability: Ability) -> tuple[Opened, Project]:
