@@ -79,6 +79,9 @@ def test_columns_chosen_in_this_browser_are_remembered(developer: Browser, table
     assert page.texts("thead tr:last-child th")[1:] == ["loss", "a,b"]
     named = developer.get(f"{table}?cols=metrics.auc")
     assert named.texts("thead tr:last-child th")[1:] == ["auc"]
+    reset = named.soup.select_one("[data-forget]")
+    assert reset is not None
+    assert "auc" in developer.get(str(reset["href"])).texts("thead tr:last-child th")
     developer.client.cookies.set("modelyard_columns", "nonsense", path=table)
     assert "auc" in developer.get(table).texts("thead tr:last-child th")
 

@@ -56,6 +56,7 @@ SAMPLED = 100
 MOST_UNREMEMBERED = 30
 REMEMBERED = f"{COOKIE_PREFIX}columns"
 MOST_DEFAULTS = 4
+USUAL = "usual"
 MORE_COLUMNS = "more-columns"
 AUTHOR = "attributes.author"
 EXAMPLES = (
@@ -143,7 +144,9 @@ def asked_for(visit: Visit, session: Session, actor: Actor, opened: OpenedExperi
     state = visit.query("state")
     if state not in _VIEWS:
         raise Invalid("Candidates are active or deleted.")
-    columns = columns_from(visit.request.query_params.getlist("cols") or [""]) or _remembered_columns(visit)
+    named = visit.request.query_params.getlist("cols") or [""]
+    # Not even the remembered ones: a browser may still send the cookie that it is about to forget.
+    columns = [] if named == [USUAL] else columns_from(named) or _remembered_columns(visit)
     sort = visit.query("sort")
     return Asked(
         url=f"{opened.url}/candidates",
@@ -242,7 +245,7 @@ def _grid(visit: Visit, session: Session, actor: Actor, opened: OpenedExperiment
         "kept_without_columns": asked.kept("cols"),
         "shown_columns": [{"name": column.name, "label": column.label} for column in asked.columns],
         "more_columns_url": asked.address(),
-        "reset_columns_url": asked.address(cols=""),
+        "reset_columns_url": asked.address(cols=USUAL),
         "states": _state_links(asked),
         "state": asked.state,
         "here_url": asked.address(),
