@@ -155,9 +155,12 @@ def test_the_keyboard_reaches_everything(furnished: LiveServer, world: World, wi
     assert not page.locator("dialog[open]").count()
 
 
-def test_columns_are_chosen_and_kept_in_the_address(furnished: LiveServer, world: World, window: OpenWindow) -> None:
+def test_columns_are_chosen_kept_in_the_address_and_remembered(
+    furnished: LiveServer, world: World, window: OpenWindow
+) -> None:
     mine = window(furnished, world.owner)
     page = mine.open("/acme/churn/-/ml/experiments/1/candidates")
+    page.evaluate("customElements.whenDefined('my-columns').then(() => true)")
     page.get_by_role("button", name="Columns").click()
     page.get_by_label("Search columns").fill("run")
     page.get_by_label("Run ID").check()
@@ -166,15 +169,23 @@ def test_columns_are_chosen_and_kept_in_the_address(furnished: LiveServer, world
     assert page.locator("thead tr:last-child th").last.inner_text() == "Run ID"
     page.reload()
     assert page.locator("thead tr:last-child th").last.inner_text() == "Run ID"
-    page.go_back()
-    page.wait_for_url("**/candidates")
-    assert page.locator("thead tr:last-child th").last.inner_text() != "Run ID"
+    heads = page.locator("thead tr:last-child th")
+    mine.open("/acme/churn/-/ml/experiments/2/candidates")
+    mine.open("/acme/churn/-/ml/experiments/1/candidates")
+    expect(heads.last).to_have_text("Run ID")
+    page.evaluate("customElements.whenDefined('my-columns').then(() => true)")
+    page.get_by_role("button", name="Columns").click()
+    page.get_by_role("link", name="Reset columns").click()
+    expect(heads.last).not_to_have_text("Run ID")
+    page.reload()
+    expect(heads.last).not_to_have_text("Run ID")
+    assert "modelyard_columns" not in {cookie["name"] for cookie in page.context.cookies()}
 
 
 def test_a_filter_is_completed_by_keyboard(furnished: LiveServer, world: World, window: OpenWindow) -> None:
     mine = window(furnished, world.owner)
     page = mine.open("/acme/churn/-/ml/experiments/1/candidates")
-    page.wait_for_function("Boolean(customElements.get('my-filter'))")
+    page.evaluate("customElements.whenDefined('my-filter').then(() => true)")
     field = page.get_by_role("combobox", name="Filter candidates")
     field.press_sequentially("los")
     page.get_by_role("option", name="metrics.loss").wait_for()

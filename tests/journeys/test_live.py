@@ -109,6 +109,11 @@ def test_nothing_moves_while_somebody_is_busy_with_it(
     assert above["y"] > below["y"] + below["height"]
     pill.click()
     expect(page.locator(".table-grid tbody tr")).to_have_count(2)
+    page.get_by_label("Select 1", exact=True).check()
+    script.start("later")
+    pill.wait_for()
+    expect(page.get_by_label("Select 1", exact=True)).to_be_checked()
+    expect(page.locator(".table-grid tbody tr")).to_have_count(2)
 
 
 def test_a_card_follows_its_curve(live: LiveServer, world: World, window: OpenWindow, script: Script) -> None:

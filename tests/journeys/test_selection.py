@@ -31,7 +31,7 @@ def test_rows_are_ticked_deleted_and_restored(live: LiveServer, world: World, wi
     mine = window(live, world.developer, width=width)
     page = mine.open(TABLE)
     bar = page.get_by_role("form", name="Selected candidates")
-    page.wait_for_function("Boolean(customElements.get('my-selection'))")
+    page.evaluate("customElements.whenDefined('my-selection').then(() => true)")
     assert not bar.is_visible()
     page.get_by_label("Select 5").check()
     page.get_by_label("Select 3").click(modifiers=["Shift"])
