@@ -10,6 +10,8 @@ from modelyard.entrypoints.request import Installation
 from tests.conftest import Somebody
 
 COOKIE = "modelyard_session"
+# Where many tests run at once, a page that writes has to wait for the disk longer than httpx does by itself.
+LIMIT_S = 30
 PARTIAL = {"HX-Request": "true", "HX-Request-Type": "partial"}
 
 
@@ -54,7 +56,7 @@ class Browser:
     def __init__(self, url: str, installation: Installation, somebody: Somebody | None = None) -> None:
         self.installation = installation
         self.client = httpx.Client(
-            base_url=url, follow_redirects=False, trust_env=False, headers={"Accept": "text/html"}
+            base_url=url, follow_redirects=False, trust_env=False, headers={"Accept": "text/html"}, timeout=LIMIT_S
         )
         if somebody is not None and somebody.actor.user_id is not None:
             with installation.database.write() as session:
