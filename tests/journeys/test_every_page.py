@@ -4,6 +4,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Route, expect
 
+from modelyard.domains.packages.contents import ensure_package
+from modelyard.domains.tracking.artifacts import candidate_package
+from modelyard.domains.tracking.candidates import delete_candidate, get_candidate
 from modelyard.domains.tracking.experiments import create_experiment
 from modelyard.domains.tracking.hot.operations import (
     CandidateInfo,
@@ -36,6 +39,7 @@ PATHS = (
     "/acme/churn/-/ml/experiments/1/candidates",
     "/acme/churn/-/ml/experiments/1/candidates?q=metrics.loss+%3E+5",
     "/acme/churn/-/ml/experiments/1/candidates?q=metrics.loss+%3E%3E",
+    "/acme/churn/-/ml/experiments/1/candidates?state=deleted",
     "/acme/churn/-/ml/experiments/2/candidates",
     "/acme/churn/-/ml/candidates/1",
     "/acme/churn/-/ml/candidates/1/performance",
@@ -71,15 +75,26 @@ def engine() -> str:
 
 @pytest.fixture
 def furnished(live: LiveServer, world: World) -> LiveServer:
-    """A server with something hostile in every field that a user fills."""
+    """A server with something hostile in every field that a user fills; the last of its candidates is deleted."""
     with live.installation.database.write() as session:
         for name in (f"sweeps/{EVIL}", "empty"):
             create_experiment(session, world.owner.actor, world.project(session), name=name)
-    lane, moment = live.installation.lane, now_ms()
-    for number in range(5):
+    lane, moment, first, creator_id = live.installation.lane, now_ms(), hex_id(), world.owner.actor.user_id
+    for number in range(6):
         tags = {"mlflow.runName": EVIL, "mlflow.note.content": f"{EVIL} **bold**", "team": EVIL}
+        nested = {"mlflow.parentRunId": first} if number else {}
         made = lane.submit_and_wait(
-            CreateCandidate(world.project_id, 1, hex_id(), EVIL, EVIL, None, moment, moment, tags)
+            CreateCandidate(
+                world.project_id,
+                1,
+                hex_id() if number else first,
+                EVIL,
+                EVIL,
+                creator_id,
+                moment,
+                moment,
+                tags | nested,
+            )
         )
         assert isinstance(made, CandidateInfo)
         keys = ["loss"] * 50 + ["train/loss"] * 50
@@ -90,6 +105,10 @@ def furnished(live: LiveServer, world: World) -> LiveServer:
         )
         if number:
             lane.submit_and_wait(UpdateCandidate(made.place, now_ms(), Status.FINISHED, now_ms()))
+    with live.installation.database.write() as session:
+        actor, project = world.owner.actor, world.project(session)
+        ensure_package(session, project.id, candidate_package(made.place.iid), creator_id=actor.user_id)
+        delete_candidate(session, actor, get_candidate(session, actor, project, made.place.run_id))
     return live
 
 
