@@ -2,6 +2,7 @@
 
 import csv
 import io
+import time
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
@@ -159,6 +160,13 @@ def test_a_filter_that_cannot_be_read_is_echoed_in_part(developer: Browser, tabl
     problem = developer.get(f"{table}?q={quote(query)}").soup.select_one("#filter-problem")
     assert problem is not None
     assert all(len(part.get_text()) <= 310 for part in problem.select("span, pre"))
+
+
+def test_a_long_name_full_of_quotes_costs_no_time(developer: Browser, table: str) -> None:
+    query = "`" + "'\"a" * 9000 + "`.x > 1"
+    started = time.process_time()
+    assert developer.get(f"{table}?q={quote(query)}").status == 422
+    assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize("query", ["sort=nothing", "cols=nothing", "state=nothing", "cursor=nonsense"])

@@ -185,4 +185,4 @@ def _number(text: str, place: int) -> Token:
 
 def _is_inner_sign(text: str, place: int) -> bool:
     """The sign of an exponent, or of the second number of a range."""
-    return text[place] in "+-" and (text[place - 1] in "eE" or text[:place].endswith(RANGE))
+    return text[place] in "+-" and (text[place - 1] in "eE" or text.endswith(RANGE, 0, place))
