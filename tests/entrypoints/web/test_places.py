@@ -319,3 +319,17 @@ def test_a_place_that_one_cannot_see_may_be_asked_for(browse: Browse, world: Wor
         assert (page.status, page.texts("h1")) == (404, ["There is nothing here that you can see"])
         assert page.texts(".fault p") == sentences
     assert browse(world.administrator).get("/nothing").texts(".fault p") == sentences[:1]
+
+
+@pytest.mark.parametrize("number", ["9" * 19, "9" * 5000])
+def test_a_number_that_is_too_long_is_none(browse: Browse, world: World, experiment: str, number: str) -> None:
+    owner = browse(world.owner)
+    for path in (experiment.replace("/1", f"/{number}"), f"/{world.project_path}/-/project_members/{number}/edit"):
+        assert owner.get(path).texts("h1") == ["There is nothing here that you can see"]
+    assert owner.get(f"/?page={number}").status == 422
+    members, tokens = (f"/{world.project_path}/-/{page}" for page in ("project_members", "settings/access_tokens"))
+    expires = str(owner.get(tokens).soup.select_one("#expires_on")["value"])  # type: ignore[index]  # the field is there
+    token = {"name": "cluster", "scopes": "api", "expires_on": expires, "access_level": number}
+    assert owner.post(members, {"username": "stranger", "access_level": number}).status == 422
+    assert owner.post(tokens, {**token}).status == 422
+    assert owner.post(f"{experiment}/candidates/selection/tag", {"c": number, "key": "k"}).status == 422

@@ -19,11 +19,11 @@ from modelyard.entrypoints.web.navigation import EXPERIMENTS, PROJECT_ROUTE
 from modelyard.entrypoints.web.routing import Pages
 from modelyard.entrypoints.web.security import local_path
 from modelyard.entrypoints.web.visit import Visit
+from modelyard.entrypoints.web.whole_numbers import whole_number
 from modelyard.platform.database import Session
 from modelyard.platform.errors import Conflict, Invalid
 
 SELECTION = "/candidates/selection"
-MOST_DIGITS = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +144,4 @@ def _numbers(visit: Visit) -> list[int]:
     texts = [text.strip() for value in sent if isinstance(value, str) for text in value.split(",")]
     if not texts:
         raise Invalid("Choose at least one candidate: tick the box in its row.")
-    if not all(text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS for text in texts):
-        raise Invalid("Candidates are chosen by their numbers.")
-    return list(dict.fromkeys(map(int, texts)))
+    return list(dict.fromkeys(whole_number(text, "Candidates are chosen by their numbers.") for text in texts))

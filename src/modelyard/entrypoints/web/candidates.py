@@ -36,6 +36,7 @@ from modelyard.entrypoints.web.places import described
 from modelyard.entrypoints.web.routing import Pages
 from modelyard.entrypoints.web.security import data_headers
 from modelyard.entrypoints.web.visit import Visit, search_address
+from modelyard.entrypoints.web.whole_numbers import MOST, whole_number
 from modelyard.platform.clock import from_ms
 from modelyard.platform.database import Session
 from modelyard.platform.errors import Invalid
@@ -47,7 +48,6 @@ MOST_TILES = 4
 MOST_TAG = 500
 MOST_OPEN = 24
 USUAL_BUCKETS = 600
-MOST_STEP = 2**63 - 1
 _SOURCES = (
     ("Source", "mlflow.source.name"),
     ("Branch", "mlflow.source.git.branch"),
@@ -269,8 +269,8 @@ def send_curve(visit: Visit) -> Response:
             row.id,
             visit.query("metric"),
             most_buckets=_whole(visit, "buckets", USUAL_BUCKETS),
-            first_step=_whole(visit, "from", -MOST_STEP),
-            last_step=_whole(visit, "to", MOST_STEP),
+            first_step=_whole(visit, "from", -MOST),
+            last_step=_whole(visit, "to", MOST),
         )
     found = asdict(curve) | {"latest": _latest(row, visit.query("metric"), curve)}
     return Response(msgspec.json.encode(found), media_type="application/json", headers=data_headers())
@@ -295,10 +295,7 @@ def _whole(visit: Visit, name: str, usual: int) -> int:
     text = visit.query(name)
     if not text:
         return usual
-    digits = text.removeprefix("-")
-    if not digits.isascii() or not digits.isdecimal() or len(digits) > 19 or abs(int(text)) > MOST_STEP:  # noqa: PLR2004  # digits of 2**63
-        raise Invalid(f"{name} is a whole number, not {text[:40]}.")
-    return int(text)
+    return whole_number(text, f"{name} is a whole number, not {text[:40]}.", least=-MOST)
 
 
 # Renaming

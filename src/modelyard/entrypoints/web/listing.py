@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 from modelyard.entrypoints.web.formatting import count
 from modelyard.entrypoints.web.visit import Paging, Visit, search_address
-from modelyard.platform.errors import Invalid
+from modelyard.entrypoints.web.whole_numbers import whole_number
 
 PER_PAGE = 50
+MOST_LEAVES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,4 @@ def leaf_of(visit: Visit) -> Leaf:
         Invalid: it is not a number.
     """
     text = visit.query("page") or "1"
-    if not text.isascii() or not text.isdecimal() or not 0 < int(text) <= 100_000:  # noqa: PLR2004  # no list is longer
-        raise Invalid("The page is a number, beginning with 1.")
-    return Leaf(int(text))
+    return Leaf(whole_number(text, "The page is a number, beginning with 1.", least=1, most=MOST_LEAVES))

@@ -33,6 +33,7 @@ from modelyard.entrypoints.web.navigation import (
 )
 from modelyard.entrypoints.web.routing import Pages
 from modelyard.entrypoints.web.visit import Visit, search_address
+from modelyard.entrypoints.web.whole_numbers import whole_number
 from modelyard.platform.database import Session
 from modelyard.platform.errors import Conflict, Invalid, NotFound
 
@@ -188,10 +189,7 @@ def _person(session: Session, actor: Actor, login: str) -> User:
 
 
 def _level(visit: Visit) -> int:
-    text = visit.field("access_level")
-    if not text.isascii() or not text.isdecimal():
-        raise Invalid("Choose a role.")
-    return int(text)
+    return whole_number(visit.field("access_level"), "Choose a role.")
 
 
 def _direct_member(visit: Visit, session: Session, actor: Actor) -> tuple[Opened, Membership]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from starlette.applications import Starlette
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -105,10 +106,23 @@ class Pages:
 
 def create_pages(installation: Installation, pages: Pages) -> Starlette:
     """The pages as an ASGI application; anything that is none of them answers with the page for that."""
+    register_url_convertor("int", _Number())
     edge = _Edge(installation, load_assets())
     routes = [Route(URL_PREFIX + "{name:path}", StaticFiles().serve, methods=["GET"])]
     routes += [Route(page.path, edge.endpoint(page), methods=[page.method]) for page in pages.all]
     return Starlette(routes=routes, exception_handlers={HTTPException: edge.no_page})
+
+
+class _Number(Convertor[int]):
+    """Starlette's own takes any number of digits; ours fits a column, and an address with more is none of ours."""
+
+    regex = "[0-9]{1,18}"
+
+    def convert(self, value: str) -> int:
+        return int(value)
+
+    def to_string(self, value: int) -> str:
+        return str(value)
 
 
 class _Edge:

@@ -34,6 +34,7 @@ from modelyard.entrypoints.web.navigation import (
 )
 from modelyard.entrypoints.web.routing import Pages
 from modelyard.entrypoints.web.visit import Visit, Where
+from modelyard.entrypoints.web.whole_numbers import whole_number
 from modelyard.platform.clock import now
 from modelyard.platform.database import Session
 from modelyard.platform.errors import Invalid, NotFound
@@ -162,9 +163,7 @@ def _make(visit: Visit, session: Session, actor: Actor) -> NewToken:
     if visit.path.startswith(PERSONAL):
         return create_personal_token(session, actor, key, name=name, scopes=scopes, expires_at=ends, lifetime=lifetime)
     opened = open_place(visit, session, actor, CURRENT, Ability.ADMIN_TOKENS)
-    level = visit.field("access_level")
-    if not level.isascii() or not level.isdecimal():
-        raise Invalid("Choose a role for the token.")
+    level = whole_number(visit.field("access_level"), "Choose a role for the token.")
     return create_place_token(
         session,
         actor,
@@ -172,7 +171,7 @@ def _make(visit: Visit, session: Session, actor: Actor) -> NewToken:
         opened.place,
         name=name,
         scopes=scopes,
-        access_level=int(level),
+        access_level=level,
         expires_at=ends,
         lifetime=lifetime,
     )
