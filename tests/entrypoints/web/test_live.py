@@ -70,6 +70,20 @@ def test_a_running_candidate_tells_of_its_metrics_and_its_end(
         assert [name for name, _, _ in heard] == ["change", "end"]
 
 
+def test_steps_as_large_as_a_clock_are_followed(developer: Browser, live: LiveServer, world: World, log: Log) -> None:
+    step = 2**63 - 1
+    made = log("running", {f"m{number}": 1.0 for number in range(6)}, step=step, is_finished=False)
+    candidate = f"/{world.project_path}/-/ml/candidates/{made.place.iid}"
+    assert developer.get(f"{candidate}/performance").status == 200
+    following = developer.get(candidate).soup.select_one("my-live")
+    assert following is not None
+    earlier = MetricColumns(["m0"], [step], [0], [2.0])
+    live.installation.lane.submit_and_wait(LogData(made.place, now_ms(), earlier))
+    path = f"{candidate}/live?since={following['since']}&once=1"
+    with developer.client.stream("GET", path, timeout=10) as answer:
+        assert [name for name, _, _ in events(answer)] == ["change"]
+
+
 def test_a_page_may_ask_now_and_then(
     developer: Browser, live: LiveServer, world: World, experiment: str, log: Log
 ) -> None:

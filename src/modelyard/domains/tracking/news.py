@@ -67,8 +67,9 @@ def version_of_candidate(session: Session, actor: Actor, project: Project, candi
     rows = read_rows(
         session,
         "SELECT c.updated_ms, (SELECT count(*) FROM candidate_parameters p WHERE p.candidate_id = c.id),"
-        " (SELECT count(*) FROM candidate_tags t WHERE t.candidate_id = c.id), m.metrics, m.steps, m.newest_ms"
-        " FROM candidates c, (SELECT count(*) AS metrics, sum(step) AS steps, max(timestamp_ms) AS newest_ms"
+        " (SELECT count(*) FROM candidate_tags t WHERE t.candidate_id = c.id), m.metrics, m.step, m.newest_ms,"
+        " (SELECT max(s.id) FROM metric_segments s WHERE s.candidate_id = c.id)"
+        " FROM candidates c, (SELECT count(*) AS metrics, max(step) AS step, max(timestamp_ms) AS newest_ms"
         " FROM latest_metrics WHERE candidate_id = ?) m WHERE c.id = ? AND c.project_id = ?",
         (candidate_id, candidate_id, project.id),
     )
