@@ -8,12 +8,13 @@ from urllib.parse import quote
 
 import pytest
 
-from modelyard.domains.namespaces.groups import get_group, update_group
-from modelyard.domains.namespaces.projects import update_project
+from modelyard.domains.namespaces.groups import get_group, get_namespace, update_group
+from modelyard.domains.namespaces.projects import create_project, update_project
+from modelyard.domains.tracking.experiments import create_experiment
 from modelyard.entrypoints.web.grid import columns_from, order_from, order_text
 from modelyard.platform.errors import Invalid
 from tests.conftest import LiveServer, World
-from tests.entrypoints.web.browser import Browser
+from tests.entrypoints.web.browser import Browser, Page
 from tests.entrypoints.web.conftest import Browse, Log
 
 NAMES = "tbody th a"
@@ -75,7 +76,7 @@ def test_chosen_columns_are_shown_in_their_order(developer: Browser, table: str,
 
 def test_columns_chosen_in_this_browser_are_remembered(developer: Browser, table: str, log: Log) -> None:
     log("a", {"auc": 0.7, "loss": 0.1}, {"depth": "4"}, {"a,b": "risk"})
-    developer.client.cookies.set("modelyard_columns", "metrics.loss,tags.a%2Cb", path=table)
+    developer.client.cookies.set("modelyard_columns", "metrics.loss,tags.a%252Cb", path=table)
     page = developer.get(table)
     assert page.texts("thead tr:last-child th")[1:] == ["loss", "a,b"]
     named = developer.get(f"{table}?cols=metrics.auc")
@@ -85,6 +86,40 @@ def test_columns_chosen_in_this_browser_are_remembered(developer: Browser, table
     assert "auc" in developer.get(str(reset["href"])).texts("thead tr:last-child th")
     developer.client.cookies.set("modelyard_columns", "nonsense", path=table)
     assert "auc" in developer.get(table).texts("thead tr:last-child th")
+
+
+def test_a_comma_in_a_name_parts_no_columns(developer: Browser, table: str, log: Log) -> None:
+    log("a", {"auc": 0.7}, {"depth, first": "4"}, {"a,b": "risk", "50%2C": "half"})
+    offered = developer.region(f"{table}?cols=metrics.auc", "more-columns")
+    values = {str(box["title"]): str(box.parent.input["value"]) for box in offered.soup.select("[title]")}  # type: ignore[union-attr]  # an option has a box
+    chosen = [values[name] for name in ("tags.a,b", "params.depth, first", "tags.50%2C")]
+    for query in ({"cols": chosen}, {"cols": ",".join(chosen)}):
+        page = Page(developer.client.get(table, params=query))
+        assert page.texts("thead tr:last-child th")[1:] == ["a,b", "depth, first", "50%2C"]
+        links = [str(link["href"]) for link in page.soup.select("thead a.sort, .segments a, a[download]")]
+        assert len(links) == 7
+        for link in links:
+            assert developer.get(link).status == 200
+        file = next(link for link in links if ".csv" in link)
+        assert next(csv.reader(io.StringIO(developer.get(file).answer.text)))[3:] == [
+            "tags.a,b",
+            "params.depth, first",
+            "tags.50%2C",
+        ]
+
+
+def test_the_csv_of_a_table_is_where_the_table_says(
+    owner: Browser, live: LiveServer, world: World, experiment: str, log: Log
+) -> None:
+    log("a", {"auc": 0.7})
+    with live.installation.database.write() as session:
+        group = get_namespace(session, world.owner.actor, "acme")
+        made = create_project(session, world.owner.actor, name="candidates-eu", namespace=group)
+        create_experiment(session, world.owner.actor, made, name="e")
+    for path in ("/acme/candidates-eu/-/ml/experiments/1/candidates?state=deleted", f"{experiment}/candidates?q=auc"):
+        link = owner.get(path).soup.select_one("a[download]")
+        assert link is not None
+        assert owner.get(str(link["href"])).answer.headers["content-type"].startswith("text/csv")
 
 
 def test_the_picker_offers_what_is_not_shown(developer: Browser, table: str, log: Log) -> None:

@@ -36,7 +36,6 @@ from modelyard.entrypoints.web.grid import (
     Column,
     GridMarkup,
     SortLink,
-    column_named,
     columns_from,
     groups_of,
     order_from,
@@ -154,7 +153,7 @@ def asked_for(visit: Visit, session: Session, actor: Actor, opened: OpenedExperi
         sort=sort,
         state=state,
         cursor=visit.query("cursor"),
-        chosen=tuple(column.name for column in columns),
+        chosen=tuple(column.spelling for column in columns),
         order=order_from(sort) or _usual_order(opened),
         columns=columns or _usual_columns(session, actor, opened),
     )
@@ -164,7 +163,7 @@ def _remembered_columns(visit: Visit) -> list[Column]:
     """The columns last chosen in this browser for this experiment, whose address is the path of the cookie."""
     names = visit.request.cookies.get(REMEMBERED, "").split(",")
     try:
-        return [column_named(unquote(name)) for name in dict.fromkeys(names) if name][:MOST_COLUMNS]
+        return columns_from([unquote(name) for name in names[:MOST_COLUMNS]])
     except Invalid:
         return []
 
@@ -243,14 +242,14 @@ def _grid(visit: Visit, session: Session, actor: Actor, opened: OpenedExperiment
         "problem": problem,
         "kept_fields": asked.kept("q"),
         "kept_without_columns": asked.kept("cols"),
-        "shown_columns": [{"name": column.name, "label": column.label} for column in asked.columns],
+        "shown_columns": [_option(column) for column in asked.columns],
         "more_columns_url": asked.address(),
         "reset_columns_url": asked.address(cols=USUAL),
         "states": _state_links(asked),
         "state": asked.state,
         "here_url": asked.address(),
         "clear_url": asked.address(q=""),
-        "csv_url": asked.address().replace("/candidates", "/candidates.csv", 1),
+        "csv_url": replace(asked, url=f"{opened.url}/candidates.csv", query="" if problem else asked.query).address(),
         "examples": EXAMPLES,
         "groups": groups_of(asked.shown),
         "columns": _heads(asked),
@@ -356,12 +355,17 @@ def _more_columns(visit: Visit, session: Session, actor: Actor, opened: OpenedEx
     keys = keys_in_use(session, actor, opened.project, opened.experiment.id)
     shown = {column.name for column in asked.columns}
     groups = [
-        {"label": label, "columns": [{"name": it.name, "label": it.label} for it in columns if it.name not in shown]}
+        {"label": label, "columns": [_option(it) for it in columns if it.name not in shown]}
         for label, columns in _offered(keys)
     ]
     return visit.page(
         "experiments/_more_columns.html", opened.where, groups=[group for group in groups if group["columns"]]
     )
+
+
+def _option(column: Column) -> dict[str, str]:
+    """A column as the picker offers it."""
+    return {"name": column.name, "spelling": column.spelling, "label": column.label}
 
 
 def _offered(keys: KeysInUse) -> Iterator[tuple[str, list[Column]]]:

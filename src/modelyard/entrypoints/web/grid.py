@@ -6,6 +6,7 @@ Rows are written as text, not by templates: a page has thousands of cells, and e
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from urllib.parse import quote, unquote
 
 from markupsafe import Markup, escape
 
@@ -76,6 +77,11 @@ class Column:
         return f"{self.entity}.{self.key}"
 
     @property
+    def spelling(self) -> str:
+        """The name as addresses and forms carry it: a comma stands between two of them, never in one."""
+        return quote(self.name, safe="/:@")
+
+    @property
     def label(self) -> str:
         return _WORDS[self.key][0] if self.entity is Entity.ATTRIBUTE else self.key
 
@@ -120,13 +126,13 @@ def column_named(name: str) -> Column:
 
 
 def columns_from(values: Sequence[str]) -> list[Column]:
-    """The columns that an address names, `cols=a,b` or `cols=a&cols=b`, each once.
+    """The columns that an address names in their spelling, `cols=a,b` or `cols=a&cols=b`, each once.
 
     Raises:
         Invalid
     """
-    names = values[0].split(",") if len(values) == 1 else list(values)
-    chosen = [column_named(name) for name in dict.fromkeys(name.strip() for name in names) if name]
+    names = (unquote(name.strip()) for name in ",".join(values).split(","))
+    chosen = [column_named(name) for name in dict.fromkeys(names) if name]
     if len(chosen) > MOST_COLUMNS:
         raise Invalid(f"A table shows at most {MOST_COLUMNS} columns, not {len(chosen)}.")
     return chosen

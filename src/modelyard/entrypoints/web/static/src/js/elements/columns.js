@@ -63,10 +63,10 @@ class Columns extends HTMLElement {
     document.cookie = `modelyard_columns=${age ? value : ""}; Path=${path}; Max-Age=${age}; SameSite=Lax${secure}`;
   }
 
-  /** `cols=a&cols=b` is what a form sends; `cols=a,b` is what people can read. Keys with commas keep the long form. */
+  /** `cols=a&cols=b` is what a form sends; `cols=a,b` is what people can read. The boxes' values have no commas. */
   #join = (/** @type {FormDataEvent} */ event) => {
     const columns = event.formData.getAll("cols").map(String);
-    if (columns.length && !columns.some((name) => name.includes(","))) event.formData.set("cols", columns.join(","));
+    if (columns.length) event.formData.set("cols", columns.join(","));
   };
 
   #pressed = (/** @type {MouseEvent} */ event) => {
