@@ -23,6 +23,7 @@ from tests.journeys.conftest import OpenWindow
 
 pytestmark = pytest.mark.full
 
+CANDIDATES = 6
 EVIL = "<img src=x onerror=alert(1)>\"'><script>alert(2)</script>"
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 PATHS = (
@@ -79,15 +80,16 @@ def furnished(live: LiveServer, world: World) -> LiveServer:
     with live.installation.database.write() as session:
         for name in (f"sweeps/{EVIL}", "empty"):
             create_experiment(session, world.owner.actor, world.project(session), name=name)
-    lane, moment, first, creator_id = live.installation.lane, now_ms(), hex_id(), world.owner.actor.user_id
-    for number in range(6):
+    lane, moment, creator_id = live.installation.lane, now_ms(), world.owner.actor.user_id
+    run_ids = [hex_id() for _ in range(CANDIDATES)]
+    for number, run_id in enumerate(run_ids):
         tags = {"mlflow.runName": EVIL, "mlflow.note.content": f"{EVIL} **bold**", "team": EVIL}
-        nested = {"mlflow.parentRunId": first} if number else {}
+        nested = {"mlflow.parentRunId": run_ids[0]} if number else {}
         made = lane.submit_and_wait(
             CreateCandidate(
                 world.project_id,
                 1,
-                hex_id() if number else first,
+                run_id,
                 EVIL,
                 EVIL,
                 creator_id,
@@ -107,8 +109,8 @@ def furnished(live: LiveServer, world: World) -> LiveServer:
             lane.submit_and_wait(UpdateCandidate(made.place, now_ms(), Status.FINISHED, now_ms()))
     with live.installation.database.write() as session:
         actor, project = world.owner.actor, world.project(session)
-        ensure_package(session, project.id, candidate_package(made.place.iid), creator_id=actor.user_id)
-        delete_candidate(session, actor, get_candidate(session, actor, project, made.place.run_id))
+        ensure_package(session, project.id, candidate_package(CANDIDATES), creator_id=actor.user_id)
+        delete_candidate(session, actor, get_candidate(session, actor, project, run_ids[-1]))
     return live
 
 
