@@ -187,7 +187,8 @@ class GridMarkup:
     def _head(self, row: CandidateRow) -> str:
         mark = ' data-deleted=""' if row.deleted_ms is not None else ""
         iid, name = row.iid, row.name
-        shown = escape(name if len(name) <= MOST_CELL else f"{name[:MOST_CELL]}…")
+        title = escape(name[:MOST_TITLE])
+        shown = title if len(name) <= MOST_CELL else escape(f"{name[:MOST_CELL]}…")
         box = (
             f'<input class="tick" type="checkbox" name="c" value="{iid}" form="selection" aria-label="Select {iid}">'
             if self.has_boxes
@@ -195,7 +196,7 @@ class GridMarkup:
         )
         return (
             f'<tr{mark}><th scope="row" class="pin"><span class="cell-title">{box}<span class="iid">{iid}</span>'
-            f'<a href="{self.candidate_url}/{iid}" title="{escape(name[:MOST_TITLE])}">{shown}</a>'
+            f'<a href="{self.candidate_url}/{iid}" title="{title}">{shown}</a>'
             f"{self._nesting(row)}</span></th>"
         )
 

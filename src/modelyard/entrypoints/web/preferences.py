@@ -54,7 +54,7 @@ def save_appearance(visit: Visit) -> Response:
     for name, value in chosen.items():
         if value not in CHOICES[name]:
             raise Invalid(f"{name} is one of {', '.join(CHOICES[name])}.")
-    with visit.write(changes_access=False) as (session, actor):
+    with visit.write() as (session, actor):
         update_profile(session, actor, theme=chosen["theme"])
     response = visit.go(PREFERENCES, Toast("Appearance saved."))
     for name, value in chosen.items():

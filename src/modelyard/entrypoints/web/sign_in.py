@@ -74,7 +74,7 @@ def count_try(visit: Visit, login: str) -> None:
 
 
 def sign_out(visit: Visit) -> Response:
-    with visit.write(changes_access=False) as (session, actor):
+    with visit.write() as (session, actor):
         end_session(session, actor)
     response = visit.go("/users/sign_in")
     response.delete_cookie(visit.session_cookie, secure=visit.is_tls, httponly=True, samesite="lax")

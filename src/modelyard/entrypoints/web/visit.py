@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 from urllib.parse import quote
 
 from jinja2 import Environment
@@ -20,7 +21,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from modelyard.domains.accounts.actor import ANONYMOUS, Actor
 from modelyard.domains.accounts.users import get_user
-from modelyard.entrypoints.request import Credentials, Installation
+from modelyard.entrypoints.request import CACHE_SECONDS, Credentials, Installation
 from modelyard.entrypoints.web import flash
 from modelyard.entrypoints.web.assets import Assets
 from modelyard.entrypoints.web.chrome import (
@@ -34,9 +35,11 @@ from modelyard.entrypoints.web.chrome import (
     as_seen_by,
     preferences_from,
 )
+from modelyard.entrypoints.web.recollection import Recollection
 from modelyard.entrypoints.web.security import csrf_token, page_headers
 from modelyard.platform.database import Session
 from modelyard.platform.errors import Unauthenticated
+from modelyard.platform.telemetry import note_actor
 
 DIALOG_SLOT = "dialog-slot"
 VISITOR_COOKIE = "modelyard_visitor"
@@ -52,6 +55,17 @@ class Where:
     titles: tuple[str, ...]
     place: Surroundings = HOME
     crumbs: tuple[Link, ...] = ()
+
+
+class _Caller(NamedTuple):
+    """Whose session a cookie is, and how they like their pages."""
+
+    actor: Actor
+    viewer: Viewer
+    theme: str
+
+
+_callers: Recollection[_Caller] = Recollection(lasts_s=CACHE_SECONDS)
 
 
 @dataclass
@@ -156,7 +170,9 @@ class Visit:
             yield session, self.actor
 
     def identify(self, session: Session) -> None:
-        """Find out who asks, and count the request. A session that has ended counts as nobody.
+        """Find out who asks, or remember it from the last two seconds unless something was changed since, and count.
+
+        A session that has ended counts as nobody.
 
         Raises:
             LimitReachedError: they ask too often.
@@ -164,13 +180,17 @@ class Visit:
         if not self.actor.is_anonymous:
             return
         cookie = self.request.cookies.get(self.session_cookie, "")
-        with contextlib.suppress(Unauthenticated):
-            self.actor = self.installation.authenticate(session, Credentials(cookie=cookie))
-        if self.actor.user_id is not None:
-            user = get_user(session, self.actor, self.actor.user_id)
-            self.viewer = Viewer(user.name, user.username, user.is_administrator)
-            self._theme = user.theme
+        if cookie:
+            key = (cookie, self.installation.database.generation)
+            with contextlib.suppress(Unauthenticated):
+                self.actor, self.viewer, self._theme = _callers.recall(key, lambda: self._found(session, cookie))
+                note_actor(self.actor.user_id)
         self._count()
+
+    def _found(self, session: Session, cookie: str) -> _Caller:
+        actor = self.installation.authenticate(session, Credentials(cookie=cookie))
+        user = get_user(session, actor, actor.user_id or 0)
+        return _Caller(actor, Viewer(user.name, user.username, user.is_administrator), user.theme)
 
     def _count(self) -> None:
         """Once for each request, however long it is a stream."""
