@@ -2,17 +2,25 @@
 
 import csv
 import io
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 import pytest
+from sqlalchemy.orm import Session
 
+from modelyard.domains.accounts.actor import Actor
+from modelyard.domains.accounts.sign_in import end_session
 from modelyard.domains.namespaces.groups import get_group, get_namespace, update_group
 from modelyard.domains.namespaces.projects import create_project, update_project
+from modelyard.domains.tracking.candidate_rows import CandidateRow
 from modelyard.domains.tracking.experiments import create_experiment
+from modelyard.entrypoints.web.experiment_candidates import Asked, search_asked
+from modelyard.entrypoints.web.experiment_pages import OpenedExperiment
 from modelyard.entrypoints.web.grid import columns_from, order_from, order_text
 from modelyard.platform.errors import Invalid
+from modelyard.platform.pagination import Page as PageOf
 from tests.conftest import LiveServer, World
 from tests.entrypoints.web.browser import Browser, Page
 from tests.entrypoints.web.conftest import Browse, Log
@@ -298,6 +306,30 @@ def test_csv_is_the_table_with_every_row_and_no_formula(developer: Browser, tabl
     assert rows[1][3:] == ["-0.5", "-4", "'@sum", 'a,"b"\nc']
     assert rows[2][3] == "nan"
     assert developer.get(f"{table}.csv?q=((").status == 422
+
+
+def test_csv_is_written_by_the_heavy_crew_and_ends_with_the_session(
+    developer: Browser, live: LiveServer, table: str, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "abc":
+        log(name)
+    crew, threads = live.installation.heavy.name, list[str]()
+
+    def search(
+        session: Session, actor: Actor, opened: OpenedExperiment, asked: Asked, *, max_results: int, token: str | None
+    ) -> PageOf[CandidateRow]:
+        threads.append(threading.current_thread().name)
+        if len(threads) == 2:
+            with live.installation.database.write() as other:
+                end_session(other, actor)
+        return search_asked(session, actor, opened, asked, max_results=max_results, token=token)
+
+    monkeypatch.setattr("modelyard.entrypoints.web.candidates_csv.CSV_ROWS", 1)
+    monkeypatch.setattr("modelyard.entrypoints.web.candidates_csv.search_asked", search)
+    rows = list(csv.reader(io.StringIO(developer.get(f"{table}.csv").answer.text)))
+    assert [row[1] for row in rows[1:-1]] == ["c"]
+    assert rows[-1][0].startswith("The rest is missing.")
+    assert [name.startswith(crew) for name in threads] == [True] * 3
 
 
 def test_what_users_wrote_is_text(browse: Browse, world: World, table: str, log: Log) -> None:

@@ -1,8 +1,9 @@
 """The table of an experiment's candidates as CSV: the same address with `.csv`, every row of it."""
 
+import asyncio
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 
 from starlette.responses import Response, StreamingResponse
 
@@ -22,6 +23,7 @@ from modelyard.entrypoints.web.routing import Pages
 from modelyard.entrypoints.web.security import data_headers
 from modelyard.entrypoints.web.visit import Visit
 from modelyard.platform.clock import from_ms
+from modelyard.platform.errors import ModelyardError
 
 CSV_ROWS = 1_000
 _RISKY = ("=", "+", "-", "@", "\t", "\r")
@@ -44,17 +46,28 @@ def send_csv(visit: Visit) -> Response:
     return StreamingResponse(_csv(visit, opened, asked), media_type="text/csv; charset=utf-8", headers=headers)
 
 
-def _csv(visit: Visit, opened: OpenedExperiment, asked: Asked) -> Iterator[str]:
+async def _csv(visit: Visit, opened: OpenedExperiment, asked: Asked) -> AsyncGenerator[str]:
+    """Page by page, each on a heavy thread and for whoever the reader is by then."""
     yield _csv_lines([["candidate", "name", "run_id", *(column.name for column in asked.columns)]])
-    token: str | None = None
+    heavy, token = visit.installation.heavy, ""
     while True:
-        with visit.read() as (session, actor):
-            page = search_asked(session, actor, opened, asked, max_results=CSV_ROWS, token=token)
-            authors = authors_shown(session, actor, asked, page.items)
-        yield _csv_lines([_csv_row(row, asked.columns, authors) for row in page.items])
-        token = page.next_cursor
-        if token is None:
+        try:
+            lines, token = await asyncio.wrap_future(heavy.go_on(_csv_page, visit, opened, asked, token))
+        except ModelyardError as refused:
+            yield _csv_lines([[f"The rest is missing. {refused.message}"]])
             return
+        yield lines
+        if not token:
+            return
+
+
+def _csv_page(visit: Visit, opened: OpenedExperiment, asked: Asked, token: str) -> tuple[str, str]:
+    """The lines of one page, and the token of the next one if there is one."""
+    visit.forget()
+    with visit.read() as (session, actor):
+        page = search_asked(session, actor, opened, asked, max_results=CSV_ROWS, token=token or None)
+        authors = authors_shown(session, actor, asked, page.items)
+    return _csv_lines([_csv_row(row, asked.columns, authors) for row in page.items]), page.next_cursor or ""
 
 
 def _csv_row(row: CandidateRow, columns: Sequence[Column], authors: Mapping[int, Author]) -> list[str]:
