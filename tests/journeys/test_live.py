@@ -80,8 +80,8 @@ def test_a_list_and_an_overview_follow_a_run(
     expect(page.locator("#experiment-heading")).to_contain_text("1 running")
     expect(overview.locator("#experiment")).to_contain_text("1 running")
     script.log(made, 2, 0.125)
-    script.finish(made)
     expect(row).to_contain_text("0.1250")
+    script.finish(made)
     expect(row).to_contain_text("finished")
     for shown in (page.locator("#experiment-heading"), overview.locator("#experiment")):
         expect(shown).to_contain_text("2 candidates")

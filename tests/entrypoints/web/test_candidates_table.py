@@ -99,7 +99,8 @@ def test_columns_chosen_in_this_browser_are_remembered(developer: Browser, table
 def test_a_comma_in_a_name_parts_no_columns(developer: Browser, table: str, log: Log) -> None:
     log("a", {"auc": 0.7}, {"depth, first": "4"}, {"a,b": "risk", "50%2C": "half"})
     offered = developer.region(f"{table}?cols=metrics.auc", "more-columns")
-    values = {str(box["title"]): str(box.parent.input["value"]) for box in offered.soup.select("[title]")}  # type: ignore[index, union-attr]  # an option has a box
+    options = zip(offered.soup.select("[title]"), offered.soup.select("input"), strict=True)
+    values = {str(name["title"]): str(box["value"]) for name, box in options}
     chosen = [values[name] for name in ("tags.a,b", "params.depth, first", "tags.50%2C")]
     for query in ({"cols": chosen}, {"cols": ",".join(chosen)}):
         page = Page(developer.client.get(table, params=query))

@@ -9,11 +9,19 @@ import httpx
 import msgspec
 import pytest
 
-from modelyard.domains.tracking.hot.operations import LogData, MetricColumns, Status, UpdateCandidate
+from modelyard.domains.tracking.hot.operations import (
+    CandidateInfo,
+    CreateCandidate,
+    LogData,
+    MetricColumns,
+    Status,
+    UpdateCandidate,
+)
 from modelyard.domains.tracking.news import news_of_experiment, version_of_experiment
 from modelyard.entrypoints.web.following import MOST_STREAMS
 from modelyard.platform.clock import now_ms
 from modelyard.platform.errors import Busy
+from modelyard.platform.ids import hex_id
 from tests.conftest import LiveServer, World
 from tests.entrypoints.web.browser import Browser
 from tests.entrypoints.web.conftest import Browse, Log
@@ -84,6 +92,47 @@ def test_steps_as_large_as_a_clock_are_followed(developer: Browser, live: LiveSe
         assert [name for name, _, _ in events(answer)] == ["change"]
 
 
+def test_a_list_hears_whatever_a_running_candidate_logs(
+    developer: Browser, live: LiveServer, experiment: str, log: Log
+) -> None:
+    made = log("running", {"loss": 1.0}, is_finished=False)
+    moment, seen = now_ms(), version_of(developer, experiment)
+    for logged in (
+        LogData(made.place, moment, MetricColumns(["loss"], [0], [0], [2.0])),
+        LogData(made.place, moment, parameters={"depth": "4"}),
+        LogData(made.place, moment, tags={"team": "risk"}),
+        LogData(made.place, moment, tags={"team": "fraud"}),
+    ):
+        live.installation.lane.submit_and_wait(logged)
+        assert heard_since(developer, experiment, seen) == [{"created": 0, "changed": 1}]
+        seen = version_of(developer, experiment)
+        assert heard_since(developer, experiment, seen) == []
+
+
+def test_what_commits_late_is_heard_of(
+    developer: Browser, live: LiveServer, world: World, experiment: str, log: Log
+) -> None:
+    lane, moment = live.installation.lane, now_ms()
+    first = log("first")
+    early = CreateCandidate(world.project_id, 1, hex_id(), "early", "ada", None, moment, moment - 9_000, {})
+    made = lane.submit_and_wait(early)
+    assert isinstance(made, CandidateInfo)
+    seen = version_of(developer, experiment)
+    for delay_ms in (6_000, 3_000):
+        lane.submit_and_wait(UpdateCandidate(made.place, moment - delay_ms, Status.FINISHED, moment))
+        assert heard_since(developer, experiment, seen) == [{"created": 0, "changed": 1}]
+        seen = version_of(developer, experiment)
+    for _ in range(2):
+        lane.submit_and_wait(UpdateCandidate(first.place, moment, Status.FINISHED, moment))
+        assert heard_since(developer, experiment, seen) == [{"created": 0, "changed": 1}]
+        seen = version_of(developer, experiment)
+
+
+def heard_since(browser: Browser, experiment: str, seen: str) -> list[dict[str, int]]:
+    with browser.client.stream("GET", f"{experiment}/live?since={seen}&once=1", timeout=10) as answer:
+        return [news for _, _, news in events(answer)]
+
+
 def test_a_page_may_ask_now_and_then(
     developer: Browser, live: LiveServer, world: World, experiment: str, log: Log
 ) -> None:
@@ -108,7 +157,7 @@ def test_a_page_may_ask_now_and_then(
 
 def test_streams_are_for_those_who_may_see(browse: Browse, world: World, experiment: str, log: Log) -> None:
     log("secret")
-    path = f"{experiment}/live?since=0"
+    path = f"{experiment}/live?since={version_of(browse(world.developer), experiment)}"
     for browser in (browse(), browse(world.stranger)):
         assert browser.get(path, Accept="text/event-stream").status in {401, 404}
     assert browse(world.guest).get(f"{experiment}/live?since=x", Accept="text/event-stream").status == 422

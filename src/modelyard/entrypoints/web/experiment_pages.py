@@ -9,7 +9,7 @@ from modelyard.domains.namespaces.access import Ability, Standing, check
 from modelyard.domains.namespaces.projects import get_project
 from modelyard.domains.namespaces.tables import Project
 from modelyard.domains.tracking.experiment_search import Activity, ExperimentRow, activity_of, read_experiment
-from modelyard.domains.tracking.news import version_of_experiment
+from modelyard.domains.tracking.news import Version, version_of_experiment
 from modelyard.entrypoints.web.chrome import Link
 from modelyard.entrypoints.web.deletions import Deletion, deletion_of
 from modelyard.entrypoints.web.formatting import count, relative
@@ -31,7 +31,7 @@ class OpenedExperiment:
 
     project: Project
     experiment: ExperimentRow
-    version: int
+    version: Version
     activity: Activity
     where: Where
     standing: Standing
@@ -111,14 +111,16 @@ def open_experiment(
     return OpenedExperiment(project, experiment, version, activity, where, found, deletion)
 
 
-def _activity(session: Session, actor: Actor, project: Project, experiment: ExperimentRow, version: int) -> Activity:
+def _activity(
+    session: Session, actor: Actor, project: Project, experiment: ExperimentRow, version: Version
+) -> Activity:
     """The counts of an experiment; of one at rest they are known from the last time."""
 
     def find() -> Activity:
         return activity_of(session, actor, project, [experiment.iid])[experiment.iid]
 
-    is_at_rest = version < now_ms() - AT_REST_MS
-    return _activities.recall((experiment.id, version), find) if is_at_rest else find()
+    is_at_rest = version.changed_ms < now_ms() - AT_REST_MS
+    return _activities.recall((experiment.id, version.of_rows), find) if is_at_rest else find()
 
 
 def shown_experiment(opened: OpenedExperiment) -> dict[str, object]:

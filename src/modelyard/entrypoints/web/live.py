@@ -20,7 +20,12 @@ from modelyard.domains.namespaces.access import Ability
 from modelyard.domains.namespaces.projects import get_project
 from modelyard.domains.tracking.experiment_search import read_experiment
 from modelyard.domains.tracking.hot.operations import Status
-from modelyard.domains.tracking.news import news_of_experiment, version_of_candidate, version_of_experiment
+from modelyard.domains.tracking.news import (
+    news_of_experiment,
+    version_from,
+    version_of_candidate,
+    version_of_experiment,
+)
 from modelyard.domains.tracking.numbered import read_numbered_candidate
 from modelyard.entrypoints.request import Installation, needs
 from modelyard.entrypoints.web.candidate_pages import ALIVE, HEADING
@@ -30,7 +35,7 @@ from modelyard.entrypoints.web.navigation import EXPERIMENTS, PROJECT_ROUTE
 from modelyard.entrypoints.web.routing import Pages
 from modelyard.entrypoints.web.security import data_headers
 from modelyard.entrypoints.web.visit import Visit
-from modelyard.platform.errors import Busy, Invalid, ModelyardError
+from modelyard.platform.errors import Busy, ModelyardError
 
 LASTS_S = 60
 BEAT_S = 15
@@ -75,10 +80,14 @@ def mount(pages: Pages) -> None:
 
 
 async def follow_experiment(visit: Visit, following: Following) -> Response:
-    """Tells of candidates that came or changed after the version `since`."""
+    """Tells that candidates came, changed or logged after the version `since`.
+
+    Raises:
+        Invalid: that is none.
+    """
     seen = _since(visit)
-    if seen and (not seen.isascii() or not seen.isdecimal() or len(seen) > 18):  # noqa: PLR2004  # milliseconds
-        raise Invalid("since is the number that the page was given.")
+    if seen:
+        version_from(seen)
 
     def find() -> Subject:
         with visit.read() as (session, actor):
@@ -92,7 +101,7 @@ async def follow_experiment(visit: Visit, following: Following) -> Response:
             if not version:
                 experiment = read_experiment(session, actor, project, visit.number("experiment"))
                 return Seen(b"", str(version_of_experiment(session, actor, project, experiment.id)))
-            news = news_of_experiment(session, actor, project, visit.number("experiment"), int(version))
+            news = news_of_experiment(session, actor, project, visit.number("experiment"), version_from(version))
         if not news.created and not news.changed:
             return Seen(b"", version)
         body = msgspec.json.encode({"created": news.created, "changed": news.changed})

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from modelyard.domains.namespaces.projects import MISSING as MISSING_PROJECT
 from modelyard.domains.tracking.defaults import DEFAULT_IID, DEFAULT_NAME, NAME_TAG
+from modelyard.domains.tracking.hot.changes import CHANGED, note_changes
 from modelyard.domains.tracking.hot.keys import KeyBook
 from modelyard.domains.tracking.hot.operations import (
     CandidateInfo,
@@ -189,12 +190,12 @@ class GroupWriter:
             return trouble
         # Nothing but what the request names is written: another process may be changing the rest at this moment.
         status = None if change.status is None else int(change.status)
-        named = {"status": status, "end_ms": change.end_ms, "name": change.name, "updated_ms": change.now_ms}
+        named = {"status": status, "end_ms": change.end_ms, "name": change.name}
         values = {column: value for column, value in named.items() if value is not None}
-        columns = ", ".join(f"{column} = ?" for column in values)
+        columns = ", ".join([*(f"{column} = ?" for column in values), CHANGED])
         rows = transaction.rows(
             f"UPDATE candidates SET {columns} WHERE id = ? RETURNING name, status, end_ms",  # noqa: S608  # names of ours
-            (*values.values(), place.candidate_id),
+            (*values.values(), change.now_ms, change.now_ms, place.candidate_id),
         )
         if not rows:
             return _missing(place)
@@ -218,6 +219,10 @@ class GroupWriter:
         accepted, parameters = self._check_parameters(transaction, named, outcomes)
         transaction.insert_many(PARAMETERS, parameters)
         self._write_tags(transaction, [log for _, log in accepted])
+        # Metrics are seen by their segments: a loop that logs one after the other writes nothing else for that.
+        if described := [log for _, log in accepted if log.parameters or log.tags]:
+            moment_ms = max(log.now_ms for log in described)
+            note_changes(transaction, {log.place.candidate_id for log in described}, moment_ms)
         self._write_metrics(transaction, [(log, key_ids[index]) for index, log in accepted])
         transaction.insert_many(MODEL_METRICS, [row for _, log in accepted for row in _model_metrics(log, known)])
 
@@ -291,8 +296,7 @@ class GroupWriter:
                 rows[log.place.candidate_id, book[name]] = value
             if NAME_TAG in log.tags:
                 transaction.run(
-                    "UPDATE candidates SET name = ?, updated_ms = ? WHERE id = ?",
-                    (log.tags[NAME_TAG], log.now_ms, log.place.candidate_id),
+                    "UPDATE candidates SET name = ? WHERE id = ?", (log.tags[NAME_TAG], log.place.candidate_id)
                 )
         transaction.insert_many(TAGS, [(*pair, value) for pair, value in sorted(rows.items())])
 

@@ -128,7 +128,7 @@ class Live extends HTMLElement {
   /** @param {MessageEvent} event */
   #hear({ data, lastEventId }) {
     this.#seen = lastEventId;
-    if (this.#rendered && Number(lastEventId) <= Number(this.#rendered)) return; // already on the page
+    if (this.#rendered && lastEventId === this.#rendered) return; // already on the page
     this.#created += JSON.parse(data).created ?? 0;
     this.#isDue = true;
     this.#plan();
