@@ -39,12 +39,14 @@ def measure(number: float | None) -> str:
         return _NOTHING
     if not math.isfinite(number):
         return "NaN" if math.isnan(number) else ("∞" if number > 0 else f"{_MINUS}∞")
+    in_powers = f"{number:.{_DIGITS - 1}e}"
+    size = abs(float(in_powers))  # rounded, as it may have a digit more then
     if number == int(number) and abs(number) < _LARGE:
         text = str(int(number))
-    elif abs(number) < _SMALL or abs(number) >= _LARGE:
-        mantissa, exponent = f"{number:.{_DIGITS - 1}e}".split("e")
+    elif size < _SMALL or abs(round(number)) >= _LARGE:
+        mantissa, exponent = in_powers.split("e")
         text = f"{float(mantissa):g}e{int(exponent)}"
-    elif abs(number) >= 10**_DIGITS:
+    elif size >= 10**_DIGITS:
         text = f"{number:.0f}"
     else:
         text = f"{number:#.{_DIGITS}g}".removesuffix(".")
