@@ -1,19 +1,22 @@
 """What a filter that cannot be read says on the page: MLflow's client gets MLflow's words, a person gets these."""
 
+import itertools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from modelyard.domains.tracking.columns import KeysInUse
+from modelyard.domains.tracking.search.parser import field_of
 from modelyard.domains.tracking.search.syntax import Entity, Field, printed_field
 from modelyard.domains.tracking.search.tokens import Kind, Token, UnreadableFilter, tokens_of
-from modelyard.domains.tracking.search.vocabulary import CANDIDATES
+from modelyard.domains.tracking.search.vocabulary import CANDIDATES, Type
 from modelyard.platform.errors import Invalid
 
 MOST_ECHOED = 60
 MOST_SAID = 300
 _CLAUSE = "Invalid clause(s) in filter string: "
 _TWICE_QUOTED = re.compile(rf"'(['\"`])(.{{0,{MOST_ECHOED}}}?)\1'")
+_LISTED = {Kind.NAME, Kind.NUMBER, Kind.TEXT, Kind.COMMA}
 _WORDS_BETWEEN = {"AND", "OR", "NOT"}
 _COMPARING_WORDS = {"IS", "IN", "LIKE", "ILIKE", "NOT"}
 
@@ -50,15 +53,55 @@ def _advice(query: str, place: int, keys: Callable[[], KeysInUse]) -> str:
     if at is None:
         return ""
     token = tokens[at]
+    unquoted = _unquoted(tokens, at)
+    if unquoted:
+        return f"Texts stand in quotes. Write {unquoted}."
     if token.kind is Kind.NAME and token.key is None and _begins(tokens, at):
         return _unknown_name(token, keys(), is_compared=_is_comparing(tokens[at + 1]))
     text = _compared_text(tokens, at)
     if text is not None and (token.kind is Kind.NUMBER or _is_ordering(token)):
         value = tokens[at + 1] if _is_ordering(token) else token
-        shown = _cut(value.head if value.kind is Kind.TEXT else value.written) or "value"
+        shown = value if value.written else "value"
         kind = "Tags" if text.entity is Entity.TAG else "Parameters"
-        return f"{kind} are text and have no order. Write {_cut(printed_field(text))} = '{shown}', or IN with a list."
+        written = f"{_cut(printed_field(text))} = {_quoted(shown)}"
+        return f"{kind} are text and have no order. Write {written}, or IN with a list."
     return ""
+
+
+def _unquoted(tokens: list[Token], at: int) -> str:
+    """How a comparison with a text, or with a list of them, is written whose quotes are missing here; empty if none."""
+    token = tokens[at]
+    if token.kind not in {Kind.NAME, Kind.NUMBER}:
+        return ""
+    before = at - 1
+    while before >= 0 and tokens[before].kind in _LISTED:
+        before -= 1
+    if before >= 2 and tokens[before].kind is Kind.OPEN and tokens[before - 1].keyword == "IN":  # noqa: PLR2004  # a field and IN
+        is_negated = tokens[before - 2].keyword == "NOT"
+        field = tokens[before - 2 - is_negated]
+        listed = [_quoted(it) for it in itertools.takewhile(lambda it: it.kind in _LISTED, tokens[before + 1 :])]
+        texts = ", ".join(text for text in listed if text)
+        return f"{_cut(field.written)} {'not in' if is_negated else 'in'} ({_cut(texts)})" if _is_text(field) else ""
+    takes_text = tokens[at - 1].kind is Kind.COMPARATOR or tokens[at - 1].keyword in {"LIKE", "ILIKE"}
+    is_compared = at > 1 and token.kind is Kind.NAME and takes_text and _is_text(tokens[at - 2])
+    return f"{_cut(tokens[at - 2].written)} {tokens[at - 1].written} {_quoted(token)}" if is_compared else ""
+
+
+def _is_text(token: Token) -> bool:
+    """Whether this names something that is compared with texts."""
+    try:
+        field = field_of(token, CANDIDATES)
+    except Invalid:
+        return False
+    return CANDIDATES.type_of(field.entity, field.key) not in {Type.NUMBER, Type.TIME}
+
+
+def _quoted(value: Token | str) -> str:
+    """A value as a text of the search language; empty for a comma."""
+    if isinstance(value, Token) and value.kind is Kind.COMMA:
+        return ""
+    text = value if isinstance(value, str) else value.head if value.kind is Kind.TEXT else value.written
+    return "'" + _cut(text).replace("'", "''") + "'"
 
 
 def _begins(tokens: list[Token], at: int) -> bool:
@@ -95,7 +138,7 @@ def _unknown_name(token: Token, keys: KeysInUse, *, is_compared: bool) -> str:
             f"There is no attribute {_cut(name)}. Write metrics.{_cut(name)}, params.{_cut(name)} or tags.{_cut(name)}"
             f" for what scripts log; the attributes are {', '.join(CANDIDATES.attributes)}."
         )
-    ways = f"Names of candidates that contain it: run_name ~ '{_cut(name)}'."
+    ways = f"Names of candidates that contain it: run_name ~ {_quoted(name)}."
     if meant:
         example = f"{_cut(meant[0])} > 0.5" if name in keys.metrics else f"{_cut(meant[0])} = 'value'"
         return f"{_cut(name)} alone compares nothing. Compare it, as in {example}."
