@@ -103,10 +103,10 @@ def test_nothing_moves_while_somebody_is_busy_with_it(
     pill = page.get_by_role("button", name="1 new candidate — show")
     pill.wait_for()
     assert field.input_value() == "metrics."
-    below, above = field.bounding_box(), pill.bounding_box()
-    assert below is not None
-    assert above is not None
-    assert above["y"] > below["y"] + below["height"]
+    typed_in, told_in = field.bounding_box(), pill.bounding_box()
+    assert typed_in is not None
+    assert told_in is not None
+    assert told_in["y"] > typed_in["y"] + typed_in["height"]
     pill.click()
     expect(page.locator(".table-grid tbody tr")).to_have_count(2)
     page.get_by_label("Select 1", exact=True).check()

@@ -268,7 +268,7 @@ def send_curve(visit: Visit) -> Response:
             project,
             row.id,
             visit.query("metric"),
-            most_buckets=_whole(visit, "buckets", USUAL_BUCKETS),
+            most_buckets=_whole(visit, "buckets", USUAL_BUCKETS, least=0),
             first_step=_whole(visit, "from", -MOST),
             last_step=_whole(visit, "to", MOST),
         )
@@ -286,8 +286,8 @@ def _latest(row: CandidateRow, key: str, curve: Curve) -> dict[str, str] | None:
     return {"text": measure(metric.value), "exact": exact(metric.value), "summary": summary}
 
 
-def _whole(visit: Visit, name: str, usual: int) -> int:
-    """A whole number of the query.
+def _whole(visit: Visit, name: str, usual: int, *, least: int = -MOST) -> int:
+    """A whole number of the query, not less than `least`.
 
     Raises:
         Invalid
@@ -295,7 +295,7 @@ def _whole(visit: Visit, name: str, usual: int) -> int:
     text = visit.query(name)
     if not text:
         return usual
-    return whole_number(text, f"{name} is a whole number, not {text[:40]}.", least=-MOST)
+    return whole_number(text, f"{name} is a whole number from {least} to {MOST}, not {text[:40]}.", least=least)
 
 
 # Renaming
