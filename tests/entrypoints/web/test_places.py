@@ -246,6 +246,15 @@ def test_a_token_is_shown_once_and_works(browse: Browse, live: LiveServer, world
     assert "revoked" in maintainer.get(tokens).text
 
 
+def test_the_token_of_a_group_says_where_it_logs(owner: Browser) -> None:
+    tokens = "/groups/acme/-/settings/access_tokens"
+    expires = str(owner.get(tokens).soup.select_one("#expires_on")["value"])  # type: ignore[index]  # the field is there
+    token = {"name": "cluster", "scopes": "log_candidates", "expires_on": expires, "access_level": "30"}
+    made = owner.post(tokens, {**token})
+    assert "Log to projects of Acme" in made.text
+    assert "your projects" not in made.text
+
+
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [

@@ -80,6 +80,7 @@ class Shelf:
     url: str
     rows: list[tuple[AccessToken, str]]
     roles: list[tuple[int, str]]
+    reaches: str
     project: Project | None = None
 
 
@@ -193,6 +194,7 @@ def _shelf(visit: Visit, session: Session, actor: Actor) -> Shelf:
         url=opened.url + ACCESS_TOKENS,
         rows=[(token, role_name(role) if role != Role.NONE else "") for token, role in tokens],
         roles=[(value, name) for value, name, _ in roles_up_to(opened.standing.role)],
+        reaches=opened.place.name if opened.kind == "project" else f"projects of {opened.place.name}",
         project=_project_of(opened),
     )
 
@@ -210,6 +212,7 @@ def _personal_shelf(session: Session, actor: Actor) -> Shelf:
         url=PERSONAL,
         rows=[(token, "") for token in personal_tokens_of(session, actor)],
         roles=[],
+        reaches="your projects",
     )
 
 
@@ -228,12 +231,11 @@ def _empty_form(visit: Visit) -> FormState:
 def _created(visit: Visit, shelf: Shelf, name: str, secret: str) -> dict[str, str]:
     url = visit.installation.settings.url
     uri = snippets.tracking_uri(url, shelf.project) if shelf.project else url
-    target = shelf.project.name if shelf.project else "your projects"
     return {
         "name": name,
         "secret": secret,
         "snippet": snippets.use_token(uri, secret, is_one_project=bool(shelf.project)),
-        "snippet_target": target,
+        "snippet_target": shelf.reaches,
     }
 
 
