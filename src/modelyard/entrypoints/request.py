@@ -306,6 +306,6 @@ def named_project(session: Session, actor: Actor, reference: str) -> Project:
     return project
 
 
-def is_hidden(error: ModelyardError, actor: Actor) -> bool:
+def asks_who(error: ModelyardError, actor: Actor) -> bool:
     """Whether an error should rather ask nobody in particular to sign in."""
     return actor.is_anonymous and isinstance(error, NotFound)

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from starlette.responses import PlainTextResponse, Response
 
-from modelyard.entrypoints.request import is_hidden
+from modelyard.entrypoints.request import asks_who
 from modelyard.entrypoints.web.chrome import Link, Toast
 from modelyard.entrypoints.web.security import SAFE_METHODS, data_headers
 from modelyard.entrypoints.web.visit import Visit, Where
@@ -61,7 +61,7 @@ def status_of(error: ModelyardError) -> int:
 
 def answer_error(visit: Visit, error: ModelyardError) -> Response:
     """What the person sees. Nobody in particular is asked to sign in before they learn that something is missing."""
-    asks_to_sign_in = isinstance(error, Unauthenticated) or (is_hidden(error, visit.actor) and not visit.is_public)
+    asks_to_sign_in = isinstance(error, Unauthenticated) or (asks_who(error, visit.actor) and not visit.is_public)
     if asks_to_sign_in and visit.request.method in SAFE_METHODS and wants_page(visit):
         return visit.go(f"{SIGN_IN}?next={quote(visit.address, safe='')}")
     response = _show(visit, _fault_of(error), error.message)
