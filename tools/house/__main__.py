@@ -8,6 +8,7 @@ from tools.house.addresses import check_addresses
 from tools.house.exceptions import Exceptions
 from tools.house.labels import check_templates
 from tools.house.locks import check_locks
+from tools.house.macros import check_macros
 from tools.house.sources import Finding, read_sources
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,7 +19,7 @@ def find_all(root: Path) -> list[Finding]:
     """Everything that breaks a house rule, in the order of files and lines."""
     exceptions = Exceptions.read(root)
     found = [finding for source in read_sources(root) for rule in _RULES for finding in rule.check(source, exceptions)]
-    for check in (check_addresses, check_locks, check_templates):
+    for check in (check_addresses, check_locks, check_macros, check_templates):
         found.extend(check(root))
     return sorted([*found, *exceptions.findings()])
 
