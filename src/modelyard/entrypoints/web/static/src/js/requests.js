@@ -18,6 +18,15 @@ function refuseToEvaluate() {
   throw new Error("Expressions in htmx attributes are switched off.");
 }
 
+/**
+ * What the reader has unfolded or folded stays so when its region is renewed.
+ * @param {Element} element
+ * @param {{ attrName: string }} change
+ */
+function mayChange(element, { attrName }) {
+  return attrName !== "open" || !element.matches("details");
+}
+
 /** Empty fields of a filter form would only lengthen the address. */
 function dropEmptyFields(/** @type {FormData} */ body) {
   for (const [name, value] of [...body.entries()]) {
@@ -28,6 +37,7 @@ function dropEmptyFields(/** @type {FormData} */ body) {
 export function startRequests() {
   htmx.registerExtension("modelyard", {
     init: (/** @type {any} */ api) => api.initSecurity(trustedMarkup(), refuseToEvaluate, refuseToEvaluate),
+    htmx_before_morph_attr: mayChange,
   });
   document.addEventListener("htmx:config:request", (/** @type {any} */ event) => {
     const { request } = event.detail.ctx;
