@@ -23,6 +23,7 @@ pytestmark = pytest.mark.full
 
 EXPERIMENT = "/acme/churn/-/ml/experiments/1"
 TABLE = f"{EXPERIMENT}/candidates"
+CANDIDATE = "/acme/churn/-/ml/candidates/1"
 PAGES = 8
 PLACES = 3
 STREAMING = '.live-dot[data-state="open"]'
@@ -52,6 +53,9 @@ class Script:
 
     def log(self, made: CandidateInfo, step: int, loss: float) -> None:
         self._lane.submit_and_wait(LogData(made.place, now_ms(), MetricColumns(["loss"], [step], [now_ms()], [loss])))
+
+    def describe(self, made: CandidateInfo, parameters: dict[str, str]) -> None:
+        self._lane.submit_and_wait(LogData(made.place, now_ms(), None, parameters, {}))
 
     def finish(self, made: CandidateInfo) -> None:
         self._lane.submit_and_wait(UpdateCandidate(made.place, now_ms(), Status.FINISHED, now_ms()))
@@ -116,10 +120,42 @@ def test_nothing_moves_while_somebody_is_busy_with_it(
     expect(page.locator(".table-grid tbody tr")).to_have_count(2)
 
 
+def test_a_page_leaves_alone_what_was_opened_or_closed_on_it(
+    live: LiveServer, world: World, window: OpenWindow, script: Script
+) -> None:
+    made = script.start("running")
+    script.describe(made, {"long": "x " * 200} | {f"other-{number}": "1" for number in range(9)})
+    page = window(live, world.developer).open(CANDIDATE)
+    loss = page.locator(".tile-value").first
+    rename = page.get_by_role("link", name="Rename candidate 1…")
+    rename.click()
+    page.locator("dialog[open]").wait_for()
+    page.keyboard.press("Escape")
+    script.log(made, 2, 0.5)
+    expect(loss).to_have_text("0.5000")
+    expect(page.locator("dialog[open]")).to_have_count(0)
+    rename.click()
+    page.locator("dialog[open]").get_by_text("Cancel").click()
+    expect(page.locator("dialog[open]")).to_have_count(0)
+    page.locator("details.long-value summary").click()
+    page.get_by_label("Search parameters").fill("long")
+    page.get_by_role("heading", name="Parameters").click()
+    page.evaluate("document.activeElement.blur()")
+    script.log(made, 3, 0.25)
+    expect(loss).to_have_text("0.2500")
+    expect(page.locator("details.long-value")).to_have_attribute("open", "")
+    expect(page.locator("#parameters tr:not([hidden])")).to_have_count(1)
+    page.goto(f"{live.url}{CANDIDATE}/performance")
+    rename.click()
+    page.locator("dialog[open]").get_by_text("Cancel").click()
+    expect(page.locator("dialog[open]")).to_have_count(0)
+    assert page.url.endswith("/performance")
+
+
 def test_a_card_follows_its_curve(live: LiveServer, world: World, window: OpenWindow, script: Script) -> None:
     made = script.start("running")
     mine = window(live, world.developer)
-    page = mine.open("/acme/churn/-/ml/candidates/1/performance")
+    page = mine.open(f"{CANDIDATE}/performance")
     page.locator("my-chart canvas").wait_for()
     script.log(made, 2, 0.125)
     expect(page.locator(".chart-last")).to_have_text("0.1250")

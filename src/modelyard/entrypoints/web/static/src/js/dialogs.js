@@ -7,9 +7,19 @@ function show(dialog) {
   if (dialog instanceof HTMLDialogElement && !dialog.open) dialog.showModal();
 }
 
-/** Tasks that htmx has just put into the slot. */
+/** Tasks that htmx has just put into the slot, once: whoever closes one does not see it again. */
 function showFetched() {
-  show(document.querySelector("dialog[data-open-at-once]"));
+  const dialog = document.querySelector("dialog[data-open-at-once]");
+  dialog?.removeAttribute("data-open-at-once");
+  show(dialog);
+}
+
+/** "Cancel" leads back where a task is a page of its own; in a dialog one is there already. */
+function close(/** @type {Event} */ event, /** @type {HTMLElement} */ button) {
+  const dialog = button.closest("dialog");
+  if (!dialog) return;
+  event.preventDefault();
+  dialog.close();
 }
 
 export function startDialogs() {
@@ -17,7 +27,7 @@ export function startDialogs() {
     event.preventDefault();
     show(document.getElementById(button.dataset.openDialog ?? ""));
   });
-  on("click", "[data-close-dialog]", (_event, button) => button.closest("dialog")?.close());
+  on("click", "[data-close-dialog]", close);
   on("click", "dialog.dialog", (event, dialog) => {
     if (event.target === dialog) /** @type {HTMLDialogElement} */ (dialog).close();
   });
