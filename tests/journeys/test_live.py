@@ -1,9 +1,10 @@
 """Open pages keep up with what happens, without a click, and however many of them there are."""
 
 import re
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from modelyard.domains.tracking.experiments import create_experiment
 from modelyard.domains.tracking.hot.operations import (
@@ -92,6 +93,11 @@ def test_a_list_and_an_overview_follow_a_run(
         expect(shown).not_to_contain_text("1 running")
     expect(page.get_by_role("link", name="before")).to_be_focused()
     expect(page.locator(STREAMING)).to_be_visible()
+    tab = page.get_by_role("navigation", name="Experiment churn-xgb").get_by_role("link", name="Overview")
+    tab.focus()
+    script.start("next")
+    expect(page.locator("#experiment-heading")).to_contain_text("3 candidates")
+    expect(tab).to_be_focused()
 
 
 def test_nothing_moves_while_somebody_is_busy_with_it(
@@ -111,6 +117,43 @@ def test_nothing_moves_while_somebody_is_busy_with_it(
     assert typed_in is not None
     assert told_in is not None
     assert told_in["y"] > typed_in["y"] + typed_in["height"]
+    pill.click()
+    rows = page.locator(".table-grid tbody tr")
+    expect(rows).to_have_count(2)
+    field.fill("loss > 0.1")
+    field.press("Enter")
+    page.locator("#filter-problem").wait_for()
+    page.reload()
+    page.locator(STREAMING).wait_for()
+    field.blur()
+    script.start("during")
+    pill.wait_for()
+    assert field.input_value() == "loss > 0.1"
+    pill.click()
+    expect(rows).to_have_count(3)
+    expect(page.locator("#filter-problem")).to_have_count(0)
+
+
+def test_what_is_ticked_while_a_renewal_is_under_way_stays(
+    live: LiveServer, world: World, window: OpenWindow, script: Script
+) -> None:
+    script.finish(script.start("before"))
+    page = window(live, world.developer).open(TABLE)
+    page.locator(STREAMING).wait_for()
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route(lambda url: urlsplit(url).path == TABLE, hold)
+    with page.expect_request(lambda request: request.headers.get("hx-request") == "true"):
+        script.start("after")
+    page.get_by_label("Select 1", exact=True).check()
+    held[0].continue_()
+    page.unroute_all()
+    pill = page.get_by_role("button", name="1 new candidate — show")
+    pill.wait_for()
+    expect(page.get_by_label("Select 1", exact=True)).to_be_checked()
     pill.click()
     expect(page.locator(".table-grid tbody tr")).to_have_count(2)
     page.get_by_label("Select 1", exact=True).check()

@@ -248,6 +248,7 @@ def _grid(visit: Visit, session: Session, actor: Actor, opened: OpenedExperiment
         "states": _state_links(asked),
         "state": asked.state,
         "here_url": asked.address(),
+        "shown_url": asked.address(**({"q": ""} if problem else {"cursor": asked.cursor})),
         "clear_url": asked.address(q=""),
         "csv_url": replace(asked, url=f"{opened.url}/candidates.csv", query="" if problem else asked.query).address(),
         "examples": EXAMPLES,

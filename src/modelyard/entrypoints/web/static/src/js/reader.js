@@ -8,7 +8,8 @@ export function isBusy() {
 }
 
 /**
- * Whether a list may change by itself: its beginning is on show, and nothing in it is ticked, marked or half written.
+ * Whether a list may change by itself: its beginning is on show, and nothing in it is ticked, marked, half written
+ * or refused.
  * @param {HTMLElement} region
  */
 export function isAtRest(region) {
@@ -22,7 +23,7 @@ export function isAtRest(region) {
     !new URLSearchParams(location.search).has("cursor") &&
     (!frame || (frame.scrollTop === 0 && frame.getBoundingClientRect().top >= 0)) &&
     !region.querySelector(".tick:checked") &&
-    fields.every((field) => field.value === field.defaultValue)
+    fields.every((field) => field.value === field.defaultValue && !field.ariaInvalid)
   );
 }
 

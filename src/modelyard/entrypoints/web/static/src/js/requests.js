@@ -44,15 +44,20 @@ export function startRequests() {
     if (request.method === "GET") dropEmptyFields(request.body);
     else request.headers["X-CSRF-Token"] = csrfToken();
   });
+  document.addEventListener("htmx:before:swap", (/** @type {any} */ event) => {
+    if (event.detail.ctx.isWelcome?.() === false) event.preventDefault();
+  });
   document.addEventListener("htmx:error", () => showToast(UNREACHABLE, { failed: true }));
 }
 
 /**
  * Load a region of this very page again from the server.
  * @param {string} id
- * @param {{ url?: string, morph?: boolean }} [options] `morph` keeps focus, scroll positions and charts where they are.
+ * @param {{ url?: string, morph?: boolean, isWelcome?: () => boolean }} [options] `morph` keeps focus, scroll positions
+ *   and charts where they are; `isWelcome` is asked once the answer has come, and without its leave nothing changes.
  */
-export async function refreshRegion(id, { url = location.pathname + location.search, morph = false } = {}) {
+export async function refreshRegion(id, { url = location.pathname + location.search, morph = false, isWelcome } = {}) {
   const target = document.getElementById(id);
-  if (target) await htmx.ajax("GET", url, { source: target, target, swap: morph ? "outerMorph" : "outerHTML" });
+  const swap = morph ? "outerMorph" : "outerHTML";
+  if (target) await htmx.ajax("GET", url, { source: target, target, swap, isWelcome });
 }

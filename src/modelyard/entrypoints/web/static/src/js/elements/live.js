@@ -2,7 +2,7 @@
  *
  * The region is renewed in place, at most every two seconds. With `noun` and `nouns` it is a list, which is renewed only
  * while its reader is at rest at its beginning; otherwise a pill tells the news, and shows them when it is pressed, so
- * that nothing moves under the cursor. The stream closes while the tab is hidden, and goes on from what was heard last;
+ * that nothing that is ticked, marked or half written is lost. The stream closes while the tab is hidden, and goes on from what was heard last;
  * a tab that has no place for a stream asks every ten seconds.
  */
 
@@ -54,6 +54,8 @@ class Live extends HTMLElement {
     window.removeEventListener("pagehide", this.#leave);
     this.#forget();
     this.#leave();
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
   }
 
   get #region() {
@@ -141,9 +143,10 @@ class Live extends HTMLElement {
   }
 
   async #showDue() {
+    const isDue = this.#isDue;
     this.#isDue = false;
     try {
-      await this.#show();
+      if (isDue) await this.#show();
     } finally {
       this.#showsNextAt = performance.now() + EVERY_MS;
       this.#timer = undefined;
@@ -151,26 +154,35 @@ class Live extends HTMLElement {
     }
   }
 
-  async #show() {
+  /** Whether the region may change by itself. It is asked again when its renewal has come, as that takes a while. */
+  #isWelcome = () => {
     const region = this.#region;
-    if (!this.hasAttribute("noun")) {
-      this.#isDue = isBusy();
-      if (!this.#isDue) await this.#renew();
-    } else if (region && region.dataset.empty === undefined && !isAtRest(region)) {
-      this.#offer();
-    } else {
-      if (this.#created) announce(this.#sentence);
-      await this.#renew();
-    }
+    if (!this.hasAttribute("noun")) return !isBusy();
+    return !region || region.dataset.empty !== undefined || isAtRest(region);
+  };
+
+  async #show() {
+    const news = this.#created && this.hasAttribute("noun") ? this.#sentence : "";
+    if (this.#isWelcome() && (await this.#renew(this.#isWelcome))) {
+      if (news) announce(news);
+    } else if (this.hasAttribute("noun")) this.#offer();
+    else this.#isDue = true;
   }
 
-  async #renew() {
+  /** Whether it was renewed. @param {() => boolean} isWelcome */
+  async #renew(isWelcome = () => true) {
     const region = this.#region;
+    const created = this.#created;
+    let isShown = true;
     this.#created = 0;
     this.replaceChildren();
-    if (region && this.hasAttribute("noun")) await keepingPlace(region, () => refreshRegion(region.id));
-    else if (region) await refreshRegion(region.id, { morph: true });
-    this.dispatchEvent(new CustomEvent("live-update", { bubbles: true }));
+    const isList = this.hasAttribute("noun");
+    const options = { url: region?.dataset.url, morph: !isList, isWelcome: () => (isShown = isWelcome()) };
+    if (region && isList) await keepingPlace(region, () => refreshRegion(region.id, options));
+    else if (region) await refreshRegion(region.id, options);
+    if (isShown) this.dispatchEvent(new CustomEvent("live-update", { bubbles: true }));
+    else this.#created += created;
+    return isShown;
   }
 
   get #sentence() {
@@ -191,6 +203,7 @@ class Live extends HTMLElement {
     this.#showState(this.#state);
     const version = this.#region?.dataset.version ?? "";
     if (version === this.#rendered) return;
+    if (Number(version) >= Number(this.#seen)) this.#isDue = false;
     this.#rendered = this.#seen = version;
     this.#created = 0;
     this.replaceChildren();
