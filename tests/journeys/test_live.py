@@ -52,8 +52,8 @@ class Script:
         self.log(made, 1, 0.875)
         return made
 
-    def log(self, made: CandidateInfo, step: int, loss: float) -> None:
-        self._lane.submit_and_wait(LogData(made.place, now_ms(), MetricColumns(["loss"], [step], [now_ms()], [loss])))
+    def log(self, made: CandidateInfo, step: int, value: float, key: str = "loss") -> None:
+        self._lane.submit_and_wait(LogData(made.place, now_ms(), MetricColumns([key], [step], [now_ms()], [value])))
 
     def describe(self, made: CandidateInfo, parameters: dict[str, str]) -> None:
         self._lane.submit_and_wait(LogData(made.place, now_ms(), None, parameters, {}))
@@ -200,6 +200,7 @@ def test_a_card_follows_its_curve(live: LiveServer, world: World, window: OpenWi
     mine = window(live, world.developer)
     page = mine.open(f"{CANDIDATE}/performance")
     page.locator("my-chart canvas").wait_for()
+    expect(page).to_have_title(re.compile("^Performance · ▶ Candidate 1"))
     script.log(made, 2, 0.125)
     expect(page.locator(".chart-last")).to_have_text("0.1250")
     expect(page.locator("my-chart")).to_have_attribute(
@@ -208,6 +209,36 @@ def test_a_card_follows_its_curve(live: LiveServer, world: World, window: OpenWi
     script.finish(made)
     expect(page.locator("#candidate-heading")).to_contain_text("finished")
     expect(page.locator("#candidate-heading")).to_contain_text("took")
+    expect(page).to_have_title(re.compile("^Performance · Candidate 1"))
+
+
+def test_a_curve_keeps_its_reader_and_its_points(
+    live: LiveServer, world: World, window: OpenWindow, script: Script
+) -> None:
+    made = script.start("running")
+    for step in range(2, 20):
+        script.log(made, step, step / 100)
+    page = window(live, world.developer).open(f"{CANDIDATE}/performance")
+    chart, said, last = page.locator("my-chart").first, page.locator("#announcements"), page.locator(".chart-last")
+    canvas = chart.locator("canvas").element_handle()
+    assert canvas is not None
+    chart.focus()
+    page.keyboard.press("End")
+    expect(said).to_contain_text("step 19")
+    script.log(made, 20, 0.2)
+    expect(last).to_have_text("0.2000")
+    page.keyboard.press("ArrowLeft")
+    expect(said).to_contain_text("step 18")
+    page.route("**/performance.json*", lambda route: route.fulfill(status=429))
+    script.log(made, 21, 0.3)
+    expect(page.locator("[data-chart-note]")).to_contain_text("could not be loaded")
+    page.unroute_all()
+    script.log(made, 22, 0.4, key="auc")
+    expect(page.locator(".chart-card h3")).to_have_text(["auc", "loss"])
+    expect(last).to_have_text(["0.4000", "0.3000"])
+    expect(page.locator("[data-chart-note]")).to_have_text(["", ""])
+    assert canvas.evaluate("canvas => canvas.isConnected")
+    expect(page.get_by_role("link", name="Performance 2")).to_be_visible()
 
 
 def test_many_tabs_leave_connections_free(live: LiveServer, world: World, window: OpenWindow, script: Script) -> None:

@@ -1,6 +1,6 @@
 """What the pages of one candidate have in common: its heading, tabs, neighbours and state."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
@@ -26,8 +26,10 @@ from modelyard.platform.clock import from_ms, now_ms
 from modelyard.platform.database import Session
 
 ALIVE = frozenset({Status.RUNNING, Status.SCHEDULED})
-# Enough for the heading and the tabs: the metrics are counted, nothing else is read.
-HEADING = Wanted(parameters=frozenset(), tags=frozenset(), inputs_and_outputs=False)
+# The candidate itself, and nothing that was logged to it.
+STATE = Wanted(metrics=frozenset(), parameters=frozenset(), tags=frozenset(), inputs_and_outputs=False)
+# Enough for the heading and the tabs, which count the metrics: their last values are read for it.
+HEADING = replace(STATE, metrics=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """One candidate: what went in, what came out, its curves, its name, and its deletion."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import isfinite
 from urllib.parse import quote
 
@@ -27,7 +27,7 @@ from modelyard.domains.tracking.tables import Candidate
 from modelyard.entrypoints.request import needs
 from modelyard.entrypoints.web import snippets
 from modelyard.entrypoints.web.candidate_lists import CANDIDATES
-from modelyard.entrypoints.web.candidate_pages import HEADING, OpenedCandidate, open_candidate
+from modelyard.entrypoints.web.candidate_pages import HEADING, STATE, OpenedCandidate, open_candidate
 from modelyard.entrypoints.web.chrome import FormState, Toast
 from modelyard.entrypoints.web.errors import status_of
 from modelyard.entrypoints.web.formatting import count, exact, measure
@@ -90,7 +90,7 @@ def show_candidate(visit: Visit) -> Response:
     with visit.read() as (session, actor):
         opened = open_candidate(visit, session, actor)
         shown = _shown(session, actor, opened)
-    template = "candidates/_candidate.html" if visit.wants_region("candidate") else "candidates/show.html"
+    template = "candidates/_renewed.html" if visit.wants_region("candidate") else "candidates/show.html"
     return visit.page(template, opened.where, candidate=shown, heading=opened.heading("Overview"))
 
 
@@ -227,18 +227,18 @@ def _tiles(metrics: list[MetricRow], primary: str | None) -> list[MetricRow]:
 def show_performance(visit: Visit) -> Response:
     with visit.read() as (session, actor):
         opened = open_candidate(visit, session, actor, title="Performance", wanted=HEADING)
-        candidate, heading = opened.shown(), opened.heading("Performance")
-        if visit.wants_region("candidate-heading"):
-            return visit.page("candidates/_live_heading.html", opened.where, candidate=candidate, heading=heading)
-        metrics = _metric_rows(session, actor, opened)
+        is_region, metric_count = visit.wants_region("candidate-heading"), len(opened.row.metrics)
+        has_others = not is_region or visit.query("metrics") != str(metric_count)
+        metrics = _metric_rows(session, actor, opened) if has_others else []
     return visit.page(
-        "candidates/performance.html",
+        "candidates/_performance.html" if is_region else "candidates/performance.html",
         opened.where,
-        metric_count=len(metrics),
+        metric_count=metric_count,
+        has_others=has_others,
         groups=_groups(metrics),
         snippet=snippets.log_metric(opened.row.run_id),
-        candidate=candidate,
-        heading=heading,
+        candidate=opened.shown(),
+        heading=opened.heading("Performance"),
     )
 
 
@@ -259,27 +259,30 @@ def _groups(metrics: list[MetricRow]) -> list[dict[str, object]]:
 
 def send_curve(visit: Visit) -> Response:
     """One metric as columns, reduced for the range that is visible, and its last value as a card shows it."""
+    key = visit.query("metric")
+    wanted = replace(STATE, metrics=frozenset({key}))
     with visit.read() as (session, actor):
         project = get_project(session, actor, visit.variable("project"))
-        row = read_numbered_candidate(session, actor, project, visit.number("candidate"), wanted=HEADING)
+        row = read_numbered_candidate(session, actor, project, visit.number("candidate"), wanted=wanted)
         curve = curve_of(
             session,
             actor,
             project,
             row.id,
-            visit.query("metric"),
+            key,
             most_buckets=_whole(visit, "buckets", USUAL_BUCKETS, least=0),
             first_step=_whole(visit, "from", -MOST),
             last_step=_whole(visit, "to", MOST),
         )
-    found = asdict(curve) | {"latest": _latest(row, visit.query("metric"), curve)}
+    found = asdict(curve) | {"latest": _latest(row, curve)}
     return Response(msgspec.json.encode(found), media_type="application/json", headers=data_headers())
 
 
-def _latest(row: CandidateRow, key: str, curve: Curve) -> dict[str, str] | None:
-    metric = next((metric for metric in row.metrics if metric.key == key), None)
-    if metric is None:
+def _latest(row: CandidateRow, curve: Curve) -> dict[str, str] | None:
+    """The last value of the one metric that was read with the candidate, if it was logged."""
+    if not row.metrics:
         return None
+    metric = row.metrics[0]
     least = min((value for value in curve.min if value is not None), default=None)
     greatest = max((value for value in curve.max if value is not None), default=None)
     summary = _summary(row, metric, Extremes(least, greatest))

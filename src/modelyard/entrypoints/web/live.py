@@ -28,7 +28,7 @@ from modelyard.domains.tracking.news import (
 )
 from modelyard.domains.tracking.numbered import read_numbered_candidate
 from modelyard.entrypoints.request import Installation, needs
-from modelyard.entrypoints.web.candidate_pages import ALIVE, HEADING
+from modelyard.entrypoints.web.candidate_pages import ALIVE, STATE
 from modelyard.entrypoints.web.candidates import ROUTE
 from modelyard.entrypoints.web.following import EVERY_S, Following
 from modelyard.entrypoints.web.navigation import EXPERIMENTS, PROJECT_ROUTE
@@ -116,13 +116,13 @@ async def follow_candidate(visit: Visit, following: Following) -> Response:
     def find() -> Subject:
         with visit.read() as (session, actor):
             project = get_project(session, actor, visit.variable("project"))
-            row = read_numbered_candidate(session, actor, project, visit.number("candidate"), wanted=HEADING)
+            row = read_numbered_candidate(session, actor, project, visit.number("candidate"), wanted=STATE)
             return Subject("candidate", project.id, row.id)
 
     def look(version: str) -> Seen:
         with visit.read() as (session, actor):
             project = get_project(session, actor, visit.variable("project"))
-            row = read_numbered_candidate(session, actor, project, visit.number("candidate"), wanted=HEADING)
+            row = read_numbered_candidate(session, actor, project, visit.number("candidate"), wanted=STATE)
             current = version_of_candidate(session, actor, project, row.id)
         is_over = Status(row.status) not in ALIVE
         changed = _event("change", b'{"changed":1}', current) if version and current != version else b""

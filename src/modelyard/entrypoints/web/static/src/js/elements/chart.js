@@ -21,7 +21,7 @@ const ZOOM = 0.5;
 const NEIGHBOURHOOD = 0.1;
 const reach = new IntersectionObserver(
   (entries) => {
-    for (const entry of entries) if (entry.isIntersecting) /** @type {Chart} */ (entry.target).load();
+    for (const entry of entries) /** @type {Chart} */ (entry.target).isNear = entry.isIntersecting;
   },
   { rootMargin: "200px" },
 );
@@ -44,7 +44,11 @@ class Chart extends HTMLElement {
   /** @type {[number, number] | null} */
   #range = null;
   #log = false;
-  #loading = false;
+  #isNear = false;
+  #isDue = true;
+  /** @type {AbortController | null} */
+  #fetching = null;
+  #drawnForm = "";
   #tip = make("dl", { class: "chart-tip", hidden: true });
   #resize = new ResizeObserver(() => this.#plot?.setSize(this.#size));
 
@@ -67,6 +71,8 @@ class Chart extends HTMLElement {
     this.#card?.removeEventListener("click", this.#control);
     document.removeEventListener("theme-change", this.#draw);
     document.removeEventListener("live-update", this.#reload);
+    this.#fetching?.abort();
+    this.#isDue = true;
     this.#plot?.destroy();
     this.#plot = null;
   }
@@ -87,35 +93,54 @@ class Chart extends HTMLElement {
     };
   }
 
-  /** Fetch and draw, once; later calls do nothing until something changes. */
-  async load() {
-    if (this.#series || this.#loading) return;
-    await this.#fetch();
+  /** Whether it is on show or nearly so; what is out of reach or in a closed group waits. */
+  set isNear(/** @type {boolean} */ isNear) {
+    this.#isNear = isNear;
+    this.#catchUp();
   }
 
   #reload = () => {
-    if (this.#series) void this.#fetch();
+    this.#isDue = true;
+    this.#catchUp();
   };
 
+  #catchUp() {
+    if (this.#isNear && this.#isDue && !this.#fetching) void this.#fetch();
+  }
+
+  /** One request at a time: a new range takes the place of what was under way. */
   async #fetch() {
-    this.#loading = true;
+    this.#fetching?.abort();
+    const fetching = new AbortController();
+    this.#fetching = fetching;
+    this.#isDue = false;
+    const series = await this.#ask(fetching.signal).catch(() => null);
+    if (this.#fetching !== fetching) return;
+    this.#fetching = null;
+    if (series) this.#show(series);
+    else this.#complain();
+  }
+
+  /** @param {AbortSignal} signal @returns {Promise<Series>} */
+  async #ask(signal) {
     const url = new URL(this.getAttribute("src") ?? "", location.href);
     const [from, to] = this.#range ?? [];
     const wanted = { buckets: Math.min(1000, Math.round(this.#size.width)), from, to };
     for (const [name, value] of Object.entries(wanted)) {
       if (value !== undefined) url.searchParams.set(name, String(value));
     }
-    try {
-      const answer = await fetch(url, { headers: { Accept: "application/json" } });
-      if (!answer.ok) throw new Error(`${answer.status}`);
-      this.#series = await answer.json();
-      this.#draw();
-      this.#showLatest();
-    } catch {
-      this.#say(`The points of ${this.#label} could not be loaded. Reload the page to try again.`);
-    } finally {
-      this.#loading = false;
-    }
+    const answer = await fetch(url, { headers: { Accept: "application/json" }, signal });
+    if (!answer.ok) throw new Error(`${answer.status}`);
+    return answer.json();
+  }
+
+  /** What was drawn stays; the sentence stands beside it, as the inside of an image is not read out. */
+  #complain() {
+    this.#isDue = true;
+    const sentence = `The points of ${this.#label} could not be loaded. Reload the page to try again.`;
+    const note = this.#card?.querySelector("[data-chart-note]");
+    if (note) note.textContent = sentence;
+    if (document.activeElement === this) announce(sentence);
   }
 
   /** The card's head keeps up with the curve. A part of the curve does not say what lies between its extremes. */
@@ -133,21 +158,65 @@ class Chart extends HTMLElement {
     this.#plot?.destroy();
     this.#plot = null;
     this.replaceChildren(make("p", { class: "chart-note" }, sentence));
+    if (document.activeElement === this) announce(sentence);
+  }
+
+  /** New points go into the drawing that is there if they can, so that the cursor and a range being drawn stay. */
+  #show(/** @type {Series} */ series) {
+    this.#series = series;
+    if (this.#plot && this.#isDrawable && this.#form === this.#drawnForm) {
+      const step = this.#pointedAt;
+      this.#plot.setData(/** @type {any} */ (this.#columns()));
+      this.#pointAgain(step);
+      this.#showFacts();
+    } else this.#draw();
+    this.#showLatest();
+    this.#catchUp();
+  }
+
+  get #isDrawable() {
+    return Boolean(this.#series?.last.some((value) => value !== null));
+  }
+
+  /** What a drawing cannot change afterwards. */
+  get #form() {
+    const { length } = /** @type {Series} */ (this.#series).x;
+    return JSON.stringify([this.#yScale(), length === 1, length <= MARKERS_UP_TO]);
   }
 
   #draw = () => {
     if (!this.#series) return;
-    const { x, last, points } = this.#series;
-    if (!x.length || last.every((value) => value === null)) {
-      this.#say(points ? "No finite value lies in this range." : "No point lies in this range.");
+    this.#showFacts();
+    if (!this.#isDrawable) {
+      this.#say(this.#series.points ? "No finite value lies in this range." : "No point lies in this range.");
       return;
     }
+    const step = this.#pointedAt;
     this.#plot?.destroy();
     this.replaceChildren(this.#tip);
+    this.#drawnForm = this.#form;
     this.#plot = new uPlot(this.#options(), /** @type {any} */ (this.#columns()), this);
+    this.#pointAgain(step);
+  };
+
+  #showFacts() {
     this.#showNote();
     if (!this.#tableBox?.hidden) this.#fillTable();
-  };
+  }
+
+  /** The step that the cursor stands at. */
+  get #pointedAt() {
+    const index = this.#plot?.cursor.idx;
+    return this.#tip.hidden || index === null || index === undefined ? null : this.#plot?.data[0][index] ?? null;
+  }
+
+  /** Put the cursor back, once uPlot knows its scales; not while a range is being drawn. @param {number | null} step */
+  #pointAgain(step) {
+    queueMicrotask(() => {
+      if (step === null || !this.#plot || !this.#series || this.#plot.select.width) return;
+      this.#pointAt(Math.max(0, this.#series.x.findLastIndex((other) => other <= step)));
+    });
+  }
 
   /** What cannot stand on a logarithmic axis is left out of the drawing, and said. */
   #columns() {
@@ -286,10 +355,15 @@ class Chart extends HTMLElement {
   };
 
   /** @param {number} index */
-  #moveTo(index) {
+  #pointAt(index) {
     const plot = /** @type {uPlot} */ (this.#plot);
     const { x } = /** @type {Series} */ (this.#series);
     plot.setCursor({ left: plot.valToPos(x[index], "x"), top: plot.over.clientHeight / 2 });
+  }
+
+  /** @param {number} index */
+  #moveTo(index) {
+    this.#pointAt(index);
     announce(this.#facts(index).map((fact) => fact.join(" ")).join(", "));
   }
 
