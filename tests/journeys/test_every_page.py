@@ -24,6 +24,7 @@ from tests.journeys.conftest import OpenWindow
 pytestmark = pytest.mark.full
 
 CANDIDATES = 6
+COLUMNS_COOKIE = "modelyard_columns"
 EVIL = "<img src=x onerror=alert(1)>\"'><script>alert(2)</script>"
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 PATHS = (
@@ -244,3 +245,37 @@ def test_whoever_is_quicker_than_the_scripts_gets_a_path_too(
     for route in held:
         route.continue_()
     expect(mine.page.get_by_label("Path")).to_have_value("quick-one")
+
+
+def test_remembered_columns_survive_long_names_and_are_forgotten_at_sign_out(
+    furnished: LiveServer, world: World, window: OpenWindow
+) -> None:
+    mine = window(furnished, world.owner)
+    table = "/acme/churn/-/ml/experiments/1/candidates"
+    page = mine.open(table)
+
+    def remembered() -> list[str]:
+        cookies = page.context.cookies(furnished.url + table)
+        return [str(cookie["value"]) for cookie in cookies if cookie["name"] == COLUMNS_COOKIE]
+
+    def choose(value: str) -> None:
+        page.evaluate("customElements.whenDefined('my-columns').then(() => true)")
+        page.get_by_role("button", name="Columns").click()
+        assert page.locator("label button").count() == 0
+        box = page.get_by_label("Run ID", exact=True)
+        box.set_checked(True)
+        box.evaluate("(box, value) => { box.value = value }", value)
+        page.get_by_role("button", name="Show these columns").click()
+
+    choose("attributes.run_id")
+    page.wait_for_url("**cols=**")
+    chosen = remembered()
+    assert "attributes.run_id" in chosen[0]
+    choose("metrics." + "x" * 3600)
+    page.get_by_text("too long to be remembered").wait_for()
+    assert remembered() == chosen
+    mine.open(table)
+    page.get_by_role("button", name="Your account").click()
+    page.get_by_role("menuitem", name="Sign out").click()
+    page.wait_for_url("**/users/sign_in")
+    assert remembered() == []

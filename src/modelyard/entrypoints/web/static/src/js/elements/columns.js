@@ -1,9 +1,11 @@
 /** `<my-columns>` around the form of the column picker: a search field, whole groups at once, and the order. What is
- * chosen is remembered in a cookie of the table's own address, which the server reads.
+ * chosen is remembered for the next visit.
  * Without it the form still works: ticked boxes are the columns. */
 
-const YEAR_S = 365 * 24 * 3600;
-const MOST_REMEMBERED = 3500;
+import { rememberColumns } from "modelyard/remembered.js";
+import { showToast } from "modelyard/toasts.js";
+
+const TOO_LONG = "These columns stay in the address, but their names are too long to be remembered for the next visit.";
 
 class Columns extends HTMLElement {
   connectedCallback() {
@@ -56,11 +58,8 @@ class Columns extends HTMLElement {
 
   /** @param {string[]} columns none to forget the choice */
   #remember(columns) {
-    const value = columns.map(encodeURIComponent).join(",");
     const path = new URL(this.querySelector("form")?.action ?? "", location.href).pathname;
-    const age = value && value.length <= MOST_REMEMBERED ? YEAR_S : 0;
-    const secure = location.protocol === "https:" ? "; Secure" : "";
-    document.cookie = `modelyard_columns=${age ? value : ""}; Path=${path}; Max-Age=${age}; SameSite=Lax${secure}`;
+    if (!rememberColumns(path, columns)) showToast(TOO_LONG);
   }
 
   /** `cols=a&cols=b` is what a form sends; `cols=a,b` is what people can read. The boxes' values have no commas. */

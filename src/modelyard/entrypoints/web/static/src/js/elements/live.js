@@ -2,8 +2,8 @@
  *
  * The region is renewed in place, at most every two seconds. With `noun` and `nouns` it is a list, which is renewed only
  * while its reader is at rest at its beginning; otherwise a pill tells the news, and shows them when it is pressed, so
- * that nothing that is ticked, marked or half written is lost. The stream closes while the tab is hidden, and goes on from what was heard last;
- * a tab that has no place for a stream asks every ten seconds.
+ * that nothing that is ticked, marked or half written is lost. The stream closes while the tab is hidden, and goes on
+ * from what was heard last; a tab that has no place for a stream asks every ten seconds.
  */
 
 import { announce, icon, make } from "modelyard/dom.js";
