@@ -231,7 +231,7 @@ def test_a_curve_keeps_its_reader_and_its_points(
     expect(said).to_contain_text("step 18")
     page.route("**/performance.json*", lambda route: route.fulfill(status=429))
     script.log(made, 21, 0.3)
-    expect(page.locator("[data-chart-note]")).to_contain_text("could not be loaded")
+    expect(page.locator("[data-chart-note]")).to_contain_text("The newest points of loss could not be loaded")
     page.unroute_all()
     script.log(made, 22, 0.4, key="auc")
     expect(page.locator(".chart-card h3")).to_have_text(["auc", "loss"])
@@ -239,6 +239,17 @@ def test_a_curve_keeps_its_reader_and_its_points(
     expect(page.locator("[data-chart-note]")).to_have_text(["", ""])
     assert canvas.evaluate("canvas => canvas.isConnected")
     expect(page.get_by_role("link", name="Performance 2")).to_be_visible()
+
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(urlsplit(request.url).path))
+    page.get_by_role("heading", name="Metrics 2").click()
+    expect(page.locator(".chart-group")).not_to_have_attribute("open", "")
+    page.evaluate("document.addEventListener('live-update', () => { document.body.dataset.heard = 'yes' })")
+    script.log(made, 23, 0.5)
+    page.locator("body[data-heard]").wait_for()
+    assert f"{CANDIDATE}/performance.json" not in asked
+    page.get_by_role("heading", name="Metrics 2").click()
+    expect(last).to_have_text(["0.4000", "0.5000"])
 
 
 def test_many_tabs_leave_connections_free(live: LiveServer, world: World, window: OpenWindow, script: Script) -> None:

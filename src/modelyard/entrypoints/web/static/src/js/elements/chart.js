@@ -137,7 +137,8 @@ class Chart extends HTMLElement {
   /** What was drawn stays; the sentence stands beside it, as the inside of an image is not read out. */
   #complain() {
     this.#isDue = true;
-    const sentence = `The points of ${this.#label} could not be loaded. Reload the page to try again.`;
+    const points = this.#plot ? "newest points" : "points";
+    const sentence = `The ${points} of ${this.#label} could not be loaded. Reload the page to try again.`;
     const note = this.#card?.querySelector("[data-chart-note]");
     if (note) note.textContent = sentence;
     if (document.activeElement === this) announce(sentence);
