@@ -203,7 +203,7 @@ class Live extends HTMLElement {
     this.#showState(this.#state);
     const version = this.#region?.dataset.version ?? "";
     if (version === this.#rendered) return;
-    if (Number(version) >= Number(this.#seen)) this.#isDue = false;
+    if (version === this.#seen) this.#isDue = false;
     this.#rendered = this.#seen = version;
     this.#created = 0;
     this.replaceChildren();
