@@ -21,7 +21,7 @@ MOST_COUNTED = 1_000
 # A change that commits later than this after a newer one is told with the next one.
 LATE_MS = 10_000
 # Of so many of the newest candidates, those that run are asked for their metrics.
-MOST_FOLLOWED = 500
+MOST_FOLLOWED = 100
 _MOST_TEXT = 120
 
 
@@ -68,7 +68,7 @@ def version_of_experiment(session: Session, actor: Actor, project: Project, expe
     """Another one whenever a candidate of the experiment comes, changes or goes, or one that runs logs something.
 
     It is another one, too, when metrics of a running candidate are folded. Metrics are followed of those that run among
-    the newest five hundred candidates.
+    the newest hundred candidates.
 
     Raises:
         Forbidden, NotFound: of the project.
@@ -79,8 +79,9 @@ def version_of_experiment(session: Session, actor: Actor, project: Project, expe
     since_ms = changed_ms - LATE_MS
     late = read_rows(
         session,
-        "SELECT count(*), sum(updated_ms) FROM candidates WHERE experiment_id = ? AND updated_ms > ?",
-        (experiment_id, since_ms),
+        "SELECT count(*), sum(l.updated_ms) FROM (SELECT updated_ms FROM candidates"
+        " WHERE experiment_id = ? AND updated_ms > ? ORDER BY updated_ms DESC LIMIT ?) l",
+        (experiment_id, since_ms, MOST_COUNTED),
     )
     segments = read_rows(
         session,
