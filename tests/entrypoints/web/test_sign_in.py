@@ -9,12 +9,13 @@ from sqlalchemy import update
 from modelyard.domains.accounts.actor import SYSTEM
 from modelyard.domains.accounts.passwords import NOBODYS_HASH, hash_password, password_matches
 from modelyard.domains.accounts.sign_in import first_administrator_link
-from modelyard.domains.accounts.tables import OneTimeLink
-from modelyard.domains.accounts.users import create_user
+from modelyard.domains.accounts.tables import OneTimeLink, User
+from modelyard.domains.accounts.users import block_user, create_user, find_user
 from modelyard.domains.namespaces.groups import create_personal_namespace
 from modelyard.platform.clock import now
+from modelyard.platform.database import open_database
 from modelyard.platform.proxies import Proxies
-from tests.conftest import LiveServer
+from tests.conftest import LiveServer, World
 from tests.entrypoints.web.browser import COOKIE, Browser, Page
 from tests.entrypoints.web.conftest import Browse
 
@@ -78,6 +79,21 @@ def test_signing_out_ends_the_session_on_the_server(browse: Browse, ada: str) ->
     assert browser.post("/users/sign_out").location == "/users/sign_in"
     browser.client.cookies.set(COOKIE, cookie)
     assert browser.get("/").location.startswith("/users/sign_in")
+
+
+def test_whoever_another_process_has_blocked_changes_nothing_more(
+    browse: Browse, live: LiveServer, world: World
+) -> None:
+    root = browse(world.administrator)
+    assert root.get("/admin/users").status == 200
+    beside = open_database(live.installation.settings)
+    with beside.write() as session:
+        block_user(session, SYSTEM, session.get_one(User, world.administrator.actor.user_id))
+    made = root.post("/admin/users", {"username": "friend", "password": PASSWORD, "administrator": "on"})
+    assert made.status == 401
+    with beside.read() as session:
+        assert find_user(session, SYSTEM, "friend") is None
+    beside.close()
 
 
 def test_a_new_password_ends_other_sessions(browse: Browse, ada: str) -> None:

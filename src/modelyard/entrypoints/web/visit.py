@@ -163,16 +163,18 @@ class Visit:
 
     @contextmanager
     def write(self, *, changes_access: bool = True) -> Iterator[tuple[Session, Actor]]:
-        """A session that writes; leaving it commits. Strangers never hold the pen: who asks is settled before."""
+        """A session that writes; leaving it commits. Who asks is settled afresh before: no stranger holds the pen."""
+        self.forget()
         with self.installation.database.read() as session:
-            self.identify(session)
+            self.identify(session, remembers=False)
         with self.installation.database.write(changes_access=changes_access) as session:
             yield session, self.actor
 
-    def identify(self, session: Session) -> None:
-        """Find out who asks, or remember it from the last two seconds unless something was changed since, and count.
+    def identify(self, session: Session, *, remembers: bool = True) -> None:
+        """Find out who asks, and count the request. A session that has ended counts as nobody.
 
-        A session that has ended counts as nobody.
+        What `remembers` may be two seconds old where another process has changed it; what this one changes counts at
+        once.
 
         Raises:
             LimitReachedError: they ask too often.
@@ -183,7 +185,11 @@ class Visit:
         if cookie:
             key = (cookie, self.installation.database.generation)
             with contextlib.suppress(Unauthenticated):
-                self.actor, self.viewer, self._theme = _callers.recall(key, lambda: self._found(session, cookie))
+                self.actor, self.viewer, self._theme = (
+                    _callers.recall(key, lambda: self._found(session, cookie))
+                    if remembers
+                    else self._found(session, cookie)
+                )
                 note_actor(self.actor.user_id)
         self._count()
 
