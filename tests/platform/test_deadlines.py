@@ -12,7 +12,7 @@ from modelyard.platform.database import Database
 from modelyard.platform.deadlines import unhurried
 from modelyard.platform.errors import Busy, Invalid, UnknownOutcome
 from modelyard.platform.group_commit import GroupCommit
-from modelyard.platform.raw import RawTransaction
+from modelyard.platform.raw import RawTransaction, read_rows
 
 # Far longer than any deadline here when nobody stops it; the shorter one takes about two of them.
 COUNTING = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {}) SELECT count(*) FROM n"
@@ -37,6 +37,13 @@ def test_a_read_that_takes_too_long_is_stopped(hurried: Database) -> None:
             session.scalar(text(ENDLESS))
     with hurried.read() as session:
         assert session.scalar(text("SELECT 1")) == 1
+
+
+def test_a_handwritten_query_is_stopped_while_its_rows_are_fetched(hurried: Database) -> None:
+    # SQLite gives the first row at once and works on while the others are fetched.
+    rows = ENDLESS.replace("count(*)", "i") + " WHERE i < 2 OR i > 1999999999"
+    with pytest.raises(Invalid, match="too long"), hurried.read() as session:
+        read_rows(session, rows)
 
 
 def test_what_no_request_waits_for_takes_its_time(hurried: Database) -> None:

@@ -34,7 +34,7 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from modelyard.platform.clock import from_ms, to_ms
 from modelyard.platform.deadlines import READ_DEADLINE_S, Deadlines, is_unhurried, unhurried
 from modelyard.platform.disk import DiskReserve
-from modelyard.platform.driver_errors import trouble
+from modelyard.platform.driver_errors import sqlite_trouble, trouble
 from modelyard.platform.errors import Busy, Conflict, Invalid, ModelyardError, UnknownOutcome
 from modelyard.platform.settings import Settings
 
@@ -385,6 +385,9 @@ def translated() -> Iterator[None]:
         raise Busy("The server is busy. Try again in a moment.", retry_after_s=2) from error
     except DBAPIError as error:
         raise trouble_of(error) from error
+    except sqlite3.Error as error:
+        # While rows are fetched from a query written by hand, SQLite goes on working.
+        raise sqlite_trouble(error) from error
     except OverflowError as error:
         raise Invalid("A number is too large to be stored.") from error
 

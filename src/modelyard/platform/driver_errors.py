@@ -1,9 +1,11 @@
 """What a failure of the database means for whoever asked, whichever driver tells of it, and how."""
 
 import re
+import sqlite3
 
-from modelyard.platform.errors import Busy, Invalid, ModelyardError, Unavailable
+from modelyard.platform.errors import Busy, Conflict, Invalid, ModelyardError, Unavailable
 
+LOST_RACE = "Somebody else wrote the same thing, or deleted what this belongs to. Look again."
 FULL = re.compile(r"disk is full|no space left|disk full")
 THE_REQUESTS_FAULTS = (
     (
@@ -16,6 +18,14 @@ THE_REQUESTS_FAULTS = (
     ),
 )
 UNKEEPABLE_NUMBER = re.compile(r"too large to convert|out of range|overflow")
+
+
+def sqlite_trouble(error: sqlite3.Error) -> ModelyardError:
+    """The same for an error of SQLite's own driver."""
+    if isinstance(error, sqlite3.IntegrityError):
+        return Conflict(LOST_RACE)
+    is_away = getattr(error, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_IOERR"))
+    return trouble(error, is_away=is_away)
 
 
 def trouble(error: BaseException | None, *, is_away: bool, is_contended: bool = False) -> ModelyardError:

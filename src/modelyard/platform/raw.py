@@ -13,10 +13,9 @@ from typing import Protocol, cast
 from sqlalchemy.orm import Session
 
 from modelyard.platform.database import Database
-from modelyard.platform.driver_errors import trouble
-from modelyard.platform.errors import Conflict, ModelyardError
+from modelyard.platform.driver_errors import sqlite_trouble
+from modelyard.platform.errors import ModelyardError
 
-LOST_RACE = "Somebody else wrote the same thing, or deleted what this belongs to. Look again."
 Value = str | int | float | bytes | None
 Row = tuple[Value, ...]
 
@@ -98,12 +97,7 @@ class SqliteWriter:
         self._connection.close()
 
     def trouble(self, error: Exception) -> ModelyardError | None:
-        if not isinstance(error, sqlite3.Error):
-            return None
-        if isinstance(error, sqlite3.IntegrityError):
-            return Conflict(LOST_RACE)
-        is_away = getattr(error, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_IOERR"))
-        return trouble(error, is_away=is_away)
+        return sqlite_trouble(error) if isinstance(error, sqlite3.Error) else None
 
     def rows(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
         return self._connection.execute(sql, values).fetchall()

@@ -11,10 +11,10 @@ from psycopg.conninfo import make_conninfo
 
 from modelyard.platform.clock import now_ms
 from modelyard.platform.database import LOST_COMMIT, Database, postgresql_arguments
-from modelyard.platform.driver_errors import trouble
+from modelyard.platform.driver_errors import LOST_RACE, trouble
 from modelyard.platform.errors import Busy, Conflict, Contended, ModelyardError, UnknownOutcome
 from modelyard.platform.ids import hex_id
-from modelyard.platform.raw import LOST_RACE, Bulk, Row, Value, percent
+from modelyard.platform.raw import Bulk, Row, Value, percent
 
 MARK = (
     b"INSERT INTO commit_marks (writer, number, marked_at) VALUES (%s, %s, %s)"
