@@ -2,6 +2,7 @@
 
 import threading
 import time
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select, text
@@ -11,6 +12,7 @@ from modelyard.domains.tracking.hot import keys
 from modelyard.domains.tracking.hot.keys import KeyBook
 from modelyard.domains.tracking.hot.operations import (
     CandidateInfo,
+    CandidatePlace,
     CreateCandidate,
     LogData,
     MetricColumns,
@@ -87,6 +89,45 @@ def await_somebody_waiting(database: Database) -> None:
             if session.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
                 return
     pytest.fail("Nobody waits.")
+
+
+@pytest.mark.parametrize("engine", ["postgresql"])
+def test_groups_that_change_the_same_candidates_never_cross(
+    installation: Installation, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = [create(installation, world).place for _ in range(2)]
+    installation.lane.submit_and_wait(LogData(places[0], 1, parameters={"depth": "6"}))
+    arrived, may_go_on = threading.Event(), threading.Event()
+    log = GroupWriter._log
+
+    def log_later(writer: GroupWriter, *group: Any) -> None:  # noqa: ANN401  # as it is called
+        if not arrived.is_set():
+            arrived.set()
+            may_go_on.wait(10)
+        log(writer, *group)
+
+    monkeypatch.setattr(GroupWriter, "_log", log_later)
+    told: list[object] = []
+
+    def write(ending: CandidatePlace, described: CandidatePlace) -> None:
+        writer = open_writer(installation.database)
+        writer.begin()
+        end = UpdateCandidate(ending, 2, status=Status.FINISHED, end_ms=9)
+        told.extend(GroupWriter()(writer, [end, LogData(described, 2, parameters={"depth": "6"})]))
+        writer.commit()
+        writer.close()
+
+    threads = [threading.Thread(target=write, args=pair) for pair in (places, reversed(places))]
+    threads[0].start()
+    assert arrived.wait(10)
+    threads[1].start()
+    await_somebody_waiting(installation.database)
+    may_go_on.set()
+    for thread in threads:
+        thread.join()
+    assert [type(outcome) for outcome in told] == [CandidateInfo, type(None)] * 2
+    with installation.database.read() as session:
+        assert session.scalars(select(Candidate.status)).all() == [Status.FINISHED] * 2
 
 
 def test_a_project_has_only_so_many_names(

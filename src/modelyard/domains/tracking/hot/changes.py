@@ -1,6 +1,6 @@
-"""When candidates were last changed: a time that grows with each change, so that no open page overlooks one."""
+"""When candidates were last changed by the hot lane: a time that grows with each change, for pages that follow them."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from modelyard.platform.raw import RawTransaction, in_pieces, marks
 
@@ -8,13 +8,24 @@ from modelyard.platform.raw import RawTransaction, in_pieces, marks
 CHANGED = "updated_ms = CASE WHEN updated_ms < ? THEN ? ELSE updated_ms + 1 END"
 
 
-def note_changes(transaction: RawTransaction, candidate_ids: Iterable[int], moment_ms: int) -> None:
-    """Note that these candidates are changed now."""
-    # Everybody locks them in the same order, and nobody who only refers to them waits.
-    locking = "" if transaction.is_sqlite else " ORDER BY id FOR NO KEY UPDATE"
+def hold_candidates(transaction: RawTransaction, candidate_ids: Collection[int]) -> None:
+    """On PostgreSQL, lock all candidates that a group will change, in one order, so that two groups never cross.
+
+    Nobody who only refers to them waits.
+    """
+    if transaction.is_sqlite:
+        return
     for piece in in_pieces(sorted(candidate_ids)):
-        chosen = f"SELECT id FROM candidates WHERE id IN {marks(len(piece))}{locking}"  # noqa: S608  # marks only
         transaction.run(
-            f"UPDATE candidates SET {CHANGED} WHERE id IN ({chosen})",  # noqa: S608  # texts of ours
+            f"SELECT id FROM candidates WHERE id IN {marks(len(piece))} ORDER BY id FOR NO KEY UPDATE",  # noqa: S608  # marks only
+            piece,
+        )
+
+
+def note_changes(transaction: RawTransaction, candidate_ids: Collection[int], moment_ms: int) -> None:
+    """Note that these candidates are changed now."""
+    for piece in in_pieces(candidate_ids):
+        transaction.run(
+            f"UPDATE candidates SET {CHANGED} WHERE id IN {marks(len(piece))}",  # noqa: S608  # texts of ours
             (moment_ms, moment_ms, *piece),
         )

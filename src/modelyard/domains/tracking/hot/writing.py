@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from modelyard.domains.namespaces.projects import MISSING as MISSING_PROJECT
 from modelyard.domains.tracking.defaults import DEFAULT_IID, DEFAULT_NAME, NAME_TAG
-from modelyard.domains.tracking.hot.changes import CHANGED, note_changes
+from modelyard.domains.tracking.hot.changes import CHANGED, hold_candidates, note_changes
 from modelyard.domains.tracking.hot.keys import KeyBook
 from modelyard.domains.tracking.hot.operations import (
     CandidateInfo,
@@ -164,6 +164,15 @@ class GroupWriter:
     def _change(
         self, transaction: RawTransaction, changes: list[tuple[int, UpdateCandidate | LogData]], outcomes: list[object]
     ) -> None:
+        # Those that only log metrics leave the rows of their candidates alone.
+        hold_candidates(
+            transaction,
+            {
+                change.place.candidate_id
+                for _, change in changes
+                if not isinstance(change, LogData) or change.parameters or change.tags
+            },
+        )
         states = _states(transaction, {change.place.candidate_id for _, change in changes})
         logs: list[tuple[int, LogData]] = []
         for index, change in changes:
