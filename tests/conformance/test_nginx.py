@@ -148,7 +148,7 @@ def test_an_open_page_hears_of_changes_at_once(client: Client, live: LiveServer,
         create_experiment(session, world.owner.actor, world.project(session), name="churn-xgb")
     through = client()
     cookies = sign_in_by_session(live, world)
-    page = f"/{world.project_path}/-/ml/experiments/1/live?since=0"
+    page = f"/{world.project_path}/-/ml/experiments/1/live?since=0-0-0-0-0"
     moment = now_ms()
     with through.stream("GET", page, headers=cookies) as answer:
         lines = answer.iter_lines()

@@ -1,8 +1,8 @@
 """What has changed since somebody looked: cheap enough to be asked every second.
 
-Changes of candidates are told by the time they carry, which grows with each of them. That time is taken before the
-commit, so that one may come after another that is newer: what was changed in the last seconds before the newest change
-is therefore counted too. Metrics change nothing in their candidate's row: the numbers of the newest segments are read.
+Changes of candidates are told by the time they carry. That time is taken before the commit, so that one may come after
+another that is newer: what was changed in the last seconds before the newest change is therefore counted too, to a
+thousand. Metrics change nothing in their candidate's row: the numbers of the newest segments are read.
 """
 
 from dataclasses import dataclass
