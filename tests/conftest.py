@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import URL
@@ -44,6 +45,12 @@ if TYPE_CHECKING:
 
 ENGINES = ("sqlite", "postgresql")
 UNPRIVILEGED = 65534
+
+# A loaded machine is no fault of an example.
+hypothesis.settings.register_profile(
+    "modelyard", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("modelyard")
 
 
 # PostgreSQL

@@ -237,7 +237,7 @@ LEAVES = comparisons(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.none() | conditions(LEAVES), ORDERS, st.data())
 def test_pages_are_what_the_evaluator_finds(
     world: World, condition: Condition | None, order: list[OrderKey], data: st.DataObject
@@ -274,7 +274,6 @@ def test_pages_are_what_the_evaluator_finds(
 NOTHING = Wanted(frozenset(), frozenset(), frozenset(), inputs_and_outputs=False)
 
 
-@settings(deadline=None)
 @given(condition=conditions(comparisons(CANDIDATES)), order=ORDERS)
 def test_user_text_is_only_ever_a_bind(world: World, condition: Condition, order: list[OrderKey]) -> None:
     statements: list[str] = []
@@ -333,7 +332,6 @@ def test_a_token_belongs_to_its_query(world: World) -> None:
                 search(query, bad)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=40), st.text(max_size=20))
 def test_no_token_breaks_a_search(world: World, raw: bytes, text: str) -> None:
     with world.database.read() as session:

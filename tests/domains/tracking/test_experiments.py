@@ -319,7 +319,7 @@ def in_order(rows: list[ExperimentRow], order: list[OrderKey]) -> list[int]:
     return [row.iid for row in rows]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.none()
     | conditions(

@@ -308,7 +308,7 @@ def in_order(rows: list[LoggedModelRow], order: Sequence[ModelOrder], runs: dict
 ON_DATASETS = st.sampled_from([OnDataset("iris"), OnDataset("iris", "2"), OnDataset("wine", "1"), OnDataset("none")])
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(
     st.none()
     | conditions(

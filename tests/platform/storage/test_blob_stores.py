@@ -29,7 +29,7 @@ def test_what_was_written_is_read_back_with_its_digests(store: BlobStore, data: 
     assert store.size_of(blob.name) == len(data)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 2_500_000), st.integers(0, 2_500_000))
 def test_any_span_is_read(store: BlobStore, start: int, stop: int) -> None:
     data = LARGE[:2_500_000]

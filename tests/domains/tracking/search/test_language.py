@@ -1,7 +1,7 @@
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from modelyard.domains.tracking.search.comparing import pattern_matches
@@ -41,14 +41,12 @@ WORDS = st.sampled_from(
 
 
 @pytest.mark.parametrize("vocabulary", VOCABULARIES.values(), ids=VOCABULARIES)
-@settings(deadline=None)
 @given(data=st.data())
 def test_what_is_printed_reads_as_the_same_tree(vocabulary: Vocabulary, data: st.DataObject) -> None:
     condition = data.draw(conditions(comparisons(vocabulary)))
     assert repr(parse_filter(printed(condition), vocabulary)) == repr(condition)  # repr, since NaN is not NaN
 
 
-@settings(deadline=None)
 @given(st.lists(fields(CANDIDATES), unique=True, max_size=MAX_ORDER_KEYS), st.data())
 def test_an_order_that_is_printed_reads_as_the_same_order(found: list[Field], data: st.DataObject) -> None:
     keys = tuple(OrderKey(field, data.draw(st.booleans())) for field in found if field.entity in CANDIDATES.orderable)
@@ -56,7 +54,6 @@ def test_an_order_that_is_printed_reads_as_the_same_order(found: list[Field], da
     assert parse_order(entries, CANDIDATES) == keys
 
 
-@settings(deadline=None)
 @given(st.one_of(st.text(), st.lists(WORDS, max_size=14).map(" ".join), st.lists(WORDS, max_size=14).map("".join)))
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
@@ -289,7 +286,6 @@ def test_what_is_wrong_with_an_order_is_said(entries: list[str], message: str) -
         parse_order(entries, CANDIDATES)
 
 
-@settings(deadline=None)
 @given(st.text("ab%_", max_size=8), st.text("ab", max_size=8))
 def test_like_is_what_its_regular_expression_is(pattern: str, text: str) -> None:
     expression = "".join({"%": ".*", "_": "."}.get(character, character) for character in pattern)
