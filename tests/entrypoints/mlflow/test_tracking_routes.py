@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from modelyard.domains.accounts.actor import Scope
+from modelyard.domains.accounts.tokens import create_personal_token
 from tests.conftest import LiveServer, Somebody, World
 
 Answer = tuple[int, dict[str, Any]]
@@ -245,6 +247,22 @@ def test_runs_are_searched_by_who_may_only_read(send: Send, world: World, run_id
     assert send("POST", "runs/restore", {"run_id": run_id}) == (200, {})
     assert found(run_view_type=3, max_results=1) == [other]
     assert found(experiment_ids=[]) == found(experiment_ids=["99"]) == []
+
+
+def test_a_token_that_only_logs_finds_nobody_by_guessing(
+    send: Send, live: LiveServer, world: World, run_id: str
+) -> None:
+    actor = world.developer.actor
+    with live.installation.database.write() as session:
+        made = create_personal_token(session, actor, live.installation.key, name="log", scopes=[Scope.LOG_CANDIDATES])
+    logger = Somebody(actor, made.secret)
+    one: dict[str, Any] = {"experiment_ids": ["1"]}
+    assert send("POST", "runs/search", one, by=logger)[1]["runs"][0]["info"]["run_id"] == run_id
+    for guess in ({"filter": "author LIKE 'd%'"}, {"order_by": ["metrics.a", "attribute.author DESC"]}):
+        assert send("POST", "runs/search", one | guess)[1]["runs"][0]["info"]["run_id"] == run_id
+        answer = send("POST", "runs/search", one | guess, by=logger)
+        assert refused(answer) == INVALID
+        assert "may search by author" in answer[1]["message"]
 
 
 def test_a_tag_of_a_run_is_removed_once(send: Send, run_id: str) -> None:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 from sqlalchemy.orm import Session
 
-from modelyard.domains.accounts.actor import Actor
+from modelyard.domains.accounts.actor import SYSTEM, Actor
 from modelyard.domains.accounts.sign_in import end_session
 from modelyard.domains.namespaces.groups import get_group, get_namespace, update_group
 from modelyard.domains.namespaces.projects import create_project, update_project
@@ -204,6 +204,34 @@ def test_a_filter_that_cannot_be_read_says_what_was_meant(
 ) -> None:
     log("a", {"auc": 0.7}, {"depth": "4"})
     assert developer.get(f"{table}?q={quote(query)}").texts("#filter-problem span") == [sentence]
+
+
+NO_AUTHORS = "Only people who are signed in, and tokens with the scope api or read_api, may search by author."
+
+
+def test_strangers_find_nobody_by_guessing(
+    live: LiveServer, browse: Browse, developer: Browser, world: World, experiment: str, log: Log
+) -> None:
+    log("mine", creator=world.owner)
+    table = f"{experiment}/candidates"
+    with live.installation.database.write() as session:
+        update_group(session, SYSTEM, get_namespace(session, SYSTEM, "acme"), visibility="public")
+        update_project(session, SYSTEM, world.project(session), visibility="public")
+    stranger = browse()
+    guesses = ("author ilike 'o%'", "run_name = 'mine' and not (attr.author != 'owner')", "author is null")
+    for guess in guesses:
+        assert developer.get(f"{table}?q={quote(guess)}").status == 200
+        page = stranger.get(f"{table}?q={quote(guess)}")
+        assert (page.status, page.texts("#filter-problem span")) == (422, [NO_AUTHORS])
+    for address in (f"{table}?sort=attributes.author", f"{table}.csv?sort=-attributes.author"):
+        assert developer.get(address).status == 200
+        page = stranger.get(address)
+        assert page.status == 422
+        assert NO_AUTHORS in page.text
+    assert "Author" in developer.get(table).texts("thead .sort")
+    page = stranger.get(table)
+    assert "Author" in page.texts("thead th")
+    assert "Author" not in page.texts("thead .sort")
 
 
 @pytest.mark.parametrize("query", ["w" * 3000, "metrics.a = '" + "b" * 3000 + "'", "metrics.a > 1;" + "c" * 3000])

@@ -18,6 +18,12 @@ class Author:
     is_bot: bool
 
 
+def knows_people(actor: Actor) -> bool:
+    """Whether the actor may learn who made things: strangers may not, nor tokens without a scope to read."""
+    is_nobody = actor.is_anonymous and not actor.is_administrator
+    return not is_nobody and (actor.scopes is None or bool(actor.scopes & READING))
+
+
 def authors_of(session: Session, actor: Actor, user_ids: Collection[int]) -> dict[int, Author]:
     """These users by number, deleted ones too; nobody for those who are not signed in.
 

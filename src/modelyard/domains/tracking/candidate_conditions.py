@@ -16,6 +16,7 @@ from modelyard.domains.tracking.search.fragments import FALSE, TRUE, Reader, Sql
 from modelyard.domains.tracking.search.syntax import Comparison, Condition, Entity, Field, Operator
 from modelyard.domains.tracking.states import View
 
+AUTHOR = Field(Entity.ATTRIBUTE, "author")
 CANDIDATE_ID = Sql("c.id")
 # `locations.candidate_location` in SQL.
 LOCATION = sql(

@@ -7,9 +7,10 @@ from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from modelyard.domains.accounts.actor import Actor
+from modelyard.domains.accounts.authors import knows_people
 from modelyard.domains.namespaces.access import Ability, Standing, check, require
 from modelyard.domains.namespaces.tables import Project
-from modelyard.domains.tracking.candidate_conditions import TABLES, Scope
+from modelyard.domains.tracking.candidate_conditions import AUTHOR, TABLES, Scope
 from modelyard.domains.tracking.candidate_order import Phase, phases_of
 from modelyard.domains.tracking.candidate_rows import EVERYTHING, CandidateRow, Wanted, rows_of
 from modelyard.domains.tracking.keys import ids_of_keys
@@ -73,7 +74,8 @@ def search_candidates(
         Invalid: the filter, the order, the number of results or the token.
     """
     require(session, actor, Ability.READ_TRACKING, project)
-    return _search(Reader(session.connection()), project.id, query, wanted, max_results=max_results, token=token)
+    prepared = _prepare(Reader(session.connection()), project.id, query, knows_people=knows_people(actor))
+    return _search(prepared, project.id, wanted, max_results=max_results, token=token)
 
 
 def search_with_standing(
@@ -82,17 +84,21 @@ def search_with_standing(
     project_id: int,
     query: CandidateQuery,
     *,
+    knows_people: bool,
     max_results: int = DEFAULT_RESULTS,
     token: str | None = None,
 ) -> Page[CandidateRow]:
     """`search_candidates` for a request whose standing in the project is known: to ask again costs more than to search.
+
+    `knows_people` is what `authors.knows_people` says of its actor.
 
     Raises:
         Forbidden, NotFound: of the project.
         Invalid: the filter, the order, the number of results or the token.
     """
     check(standing, Ability.READ_TRACKING)
-    return _search(Reader(connection), project_id, query, EVERYTHING, max_results=max_results, token=token)
+    prepared = _prepare(Reader(connection), project_id, query, knows_people=knows_people)
+    return _search(prepared, project_id, EVERYTHING, max_results=max_results, token=token)
 
 
 def count_candidates(session: Session, actor: Actor, project: Project, query: CandidateQuery) -> int:
@@ -104,7 +110,7 @@ def count_candidates(session: Session, actor: Actor, project: Project, query: Ca
     """
     require(session, actor, Ability.READ_TRACKING, project)
     reader = Reader(session.connection())
-    prepared = _prepare(reader, project.id, query)
+    prepared = _prepare(reader, project.id, query, knows_people=knows_people(actor))
     scope = prepared.scope
     matches = scope.matches(*conjuncts_of(prepared.condition))
     within = scope.within(Sql("c.experiment_id"))
@@ -146,11 +152,11 @@ def check_results(max_results: int) -> None:
 
 
 def _search(
-    reader: Reader, project_id: int, query: CandidateQuery, wanted: Wanted, *, max_results: int, token: str | None
+    prepared: _Prepared, project_id: int, wanted: Wanted, *, max_results: int, token: str | None
 ) -> Page[CandidateRow]:
     check_results(max_results)
-    ids, next_token = _page_of_ids(_prepare(reader, project_id, query), max_results, token)
-    return Page(rows_of(reader, project_id, ids, wanted), next_token)
+    ids, next_token = _page_of_ids(prepared, max_results, token)
+    return Page(rows_of(prepared.scope.reader, project_id, ids, wanted), next_token)
 
 
 def _read(reader: Reader, project_id: int, run_id: str, wanted: Wanted) -> CandidateRow:
@@ -161,9 +167,13 @@ def _read(reader: Reader, project_id: int, run_id: str, wanted: Wanted) -> Candi
     return rows[0]
 
 
-def _prepare(reader: Reader, project_id: int, query: CandidateQuery) -> _Prepared:
+def _prepare(reader: Reader, project_id: int, query: CandidateQuery, *, knows_people: bool) -> _Prepared:
     condition = parse_filter(query.filter, CANDIDATES)
     order = parse_order(query.order_by, CANDIDATES)
+    fields = [comparison.field for comparison in comparisons_of(condition)] + [key.field for key in order]
+    if AUTHOR in fields and not knows_people:
+        # Guesses would spell the names that the answers leave out.
+        raise Invalid("Only people who are signed in, and tokens with the scope api or read_api, may search by author.")
     iids = sorted(set(query.experiments))
     found = reader.rows(
         sql(
@@ -172,7 +182,6 @@ def _prepare(reader: Reader, project_id: int, query: CandidateQuery) -> _Prepare
             reader.among(Sql("iid"), iids),
         )
     )
-    fields = [comparison.field for comparison in comparisons_of(condition)] + [key.field for key in order]
     key_ids = ids_of_keys(reader, project_id, {field.key for field in fields if field.entity in TABLES})
     scope = Scope(reader, tuple(id_ for (id_,) in found), query.view, key_ids)
     mark = fingerprint(project_id, iids, printed(condition), printed_order(order), query.view)

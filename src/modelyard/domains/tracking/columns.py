@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from modelyard.domains.accounts.actor import Actor
+from modelyard.domains.accounts.authors import knows_people
 from modelyard.domains.namespaces.access import Ability, require
 from modelyard.domains.namespaces.tables import Project
-from modelyard.domains.tracking.candidate_conditions import TABLES, TEXTS
+from modelyard.domains.tracking.candidate_conditions import AUTHOR, TABLES, TEXTS
 from modelyard.domains.tracking.hot.operations import Status
 from modelyard.domains.tracking.keys import ids_of_keys, names_of_keys
 from modelyard.domains.tracking.search.fragments import Reader
@@ -16,7 +17,6 @@ from modelyard.platform.raw import marks, read_rows
 
 NEWEST = 200
 NEWEST_COUNTED = 1_000
-AUTHOR = Field(Entity.ATTRIBUTE, "author")
 
 # Walks the index from one metric to the next, as neither engine does for DISTINCT.
 _METRICS = (
@@ -72,7 +72,7 @@ def values_in_use(
     """
     require(session, actor, Ability.READ_TRACKING, project)
     newest = _numbers(session, _CANDIDATES, (experiment_id, NEWEST_COUNTED))
-    if not newest or (field == AUTHOR and actor.is_anonymous):
+    if not newest or (field == AUTHOR and not knows_people(actor)):
         return []
     among = marks(len(newest))
     if field.entity is Entity.ATTRIBUTE and field.key in _COUNTED:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import msgspec
 
+from modelyard.domains.accounts.authors import knows_people
 from modelyard.domains.namespaces.access import Ability
 from modelyard.domains.tracking.candidate_rows import CandidateRow, DatasetInput
 from modelyard.domains.tracking.candidate_search import (
@@ -135,6 +136,7 @@ def search(asked: Asked, body: SearchRuns) -> object:
             admission.standing,
             admission.project_id,
             query,
+            knows_people=knows_people(admission.actor),
             max_results=body.max_results,
             token=body.page_token or None,
         )

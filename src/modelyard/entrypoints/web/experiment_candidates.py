@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from starlette.responses import Response
 
 from modelyard.domains.accounts.actor import Actor
-from modelyard.domains.accounts.authors import Author, authors_of
+from modelyard.domains.accounts.authors import Author, authors_of, knows_people
 from modelyard.domains.namespaces.access import Ability
 from modelyard.domains.tracking.candidate_rows import CandidateRow, Wanted
 from modelyard.domains.tracking.candidate_search import CandidateQuery, count_candidates, search_candidates
@@ -253,7 +253,7 @@ def _grid(visit: Visit, session: Session, actor: Actor, opened: OpenedExperiment
         "csv_url": replace(asked, url=f"{opened.url}/candidates.csv", query="" if problem else asked.query).address(),
         "examples": EXAMPLES,
         "groups": groups_of(asked.shown),
-        "columns": _heads(asked),
+        "columns": _heads(asked, sorts_by_author=knows_people(actor)),
         "rows_html": markup.rows(asked.shown, page.items),
         "page": Paging(
             asked.address() if asked.cursor and not problem else "",
@@ -327,7 +327,7 @@ def _state_links(asked: Asked) -> list[Link]:
     ]
 
 
-def _heads(asked: Asked) -> list[dict[str, object]]:
+def _heads(asked: Asked, *, sorts_by_author: bool) -> list[dict[str, object]]:
     """The heads of the columns, the candidate's own first."""
     heads = [_head(asked, "name", "Candidate", NAME, "pin")]
     previous = Entity.ATTRIBUTE
@@ -336,7 +336,8 @@ def _heads(asked: Asked) -> list[dict[str, object]]:
             [*(["num"] if column.is_number else []), *(["group-start"] if column.entity is not previous else [])]
         )
         previous = column.entity
-        heads.append(_head(asked, column.name, column.label, column.sorts_by, classes))
+        field = None if column.name == AUTHOR and not sorts_by_author else column.sorts_by
+        heads.append(_head(asked, column.name, column.label, field, classes))
     return heads
 
 

@@ -34,9 +34,11 @@ class Problem:
 def problem_of(refused: Invalid, query: str, keys: Callable[[], KeysInUse]) -> Problem:
     """What to show for a filter that was refused; `keys` tells what the candidates have logged."""
     start, length = (refused.place, refused.length) if isinstance(refused, UnreadableFilter) else (0, len(query))
+    # A filter that is refused whole was read, so there is no mistake in it to be found.
+    advice = _advice(query, start, keys) if isinstance(refused, UnreadableFilter) else ""
     before, fault, after = query[:start], query[start : start + length], query[start + length :]
     return Problem(
-        _advice(query, start, keys) or _cleaned(refused.message, query, fault),
+        advice or _cleaned(refused.message, query, fault),
         before if len(before) <= MOST_ECHOED else f"…{before[-MOST_ECHOED:]}",
         _cut(fault),
         _cut(after),
