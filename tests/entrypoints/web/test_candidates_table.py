@@ -4,6 +4,7 @@ import csv
 import io
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
@@ -13,7 +14,7 @@ from sqlalchemy.orm import Session
 from modelyard.domains.accounts.actor import SYSTEM, Actor
 from modelyard.domains.accounts.sign_in import end_session
 from modelyard.domains.namespaces.groups import get_group, get_namespace, update_group
-from modelyard.domains.namespaces.projects import create_project, update_project
+from modelyard.domains.namespaces.projects import create_project, delete_project, update_project
 from modelyard.domains.tracking.candidate_rows import CandidateRow
 from modelyard.domains.tracking.experiments import create_experiment
 from modelyard.entrypoints.web.experiment_candidates import Asked, search_asked
@@ -345,28 +346,63 @@ def test_csv_is_the_table_with_every_row_and_no_formula(developer: Browser, tabl
     assert developer.get(f"{table}.csv?q=((").status == 422
 
 
-def test_csv_is_written_by_the_heavy_crew_and_ends_with_the_session(
-    developer: Browser, live: LiveServer, table: str, log: Log, monkeypatch: pytest.MonkeyPatch
+Deed = Callable[[Session, Actor], None]
+During = Callable[[Deed], list[str]]
+
+
+@pytest.fixture
+def during(live: LiveServer, monkeypatch: pytest.MonkeyPatch) -> During:
+    """Makes CSVs of pages with one candidate, and does something while the first is read; tells who read, and where."""
+
+    def do(deed: Deed) -> list[str]:
+        threads = list[str]()
+
+        def search(
+            session: Session,
+            actor: Actor,
+            opened: OpenedExperiment,
+            asked: Asked,
+            *,
+            max_results: int,
+            token: str | None,
+        ) -> PageOf[CandidateRow]:
+            threads.append(threading.current_thread().name)
+            if len(threads) == 2:  # the first one only looks whether anything is wrong
+                with live.installation.database.write() as other:
+                    deed(other, actor)
+            return search_asked(session, actor, opened, asked, max_results=max_results, token=token)
+
+        monkeypatch.setattr("modelyard.entrypoints.web.candidates_csv.CSV_ROWS", 1)
+        monkeypatch.setattr("modelyard.entrypoints.web.candidates_csv.search_asked", search)
+        return threads
+
+    return do
+
+
+@pytest.mark.parametrize("loss", ["session", "session of a reader of what is public", "visibility", "project"])
+def test_csv_is_written_by_the_heavy_crew_and_ends_with_the_right_to_look(
+    browse: Browse, live: LiveServer, world: World, table: str, log: Log, during: During, loss: str
 ) -> None:
     for name in "abc":
         log(name)
-    crew, threads = live.installation.heavy.name, list[str]()
+    if "public" in loss or loss == "visibility":
+        with live.installation.database.write() as session:
+            update_group(session, SYSTEM, get_namespace(session, SYSTEM, "acme"), visibility="public")
+            update_project(session, SYSTEM, world.project(session), visibility="public")
 
-    def search(
-        session: Session, actor: Actor, opened: OpenedExperiment, asked: Asked, *, max_results: int, token: str | None
-    ) -> PageOf[CandidateRow]:
-        threads.append(threading.current_thread().name)
-        if len(threads) == 2:
-            with live.installation.database.write() as other:
-                end_session(other, actor)
-        return search_asked(session, actor, opened, asked, max_results=max_results, token=token)
+    def lose(session: Session, reader: Actor) -> None:
+        if loss == "visibility":
+            update_project(session, SYSTEM, world.project(session), visibility="private")
+        elif loss == "project":
+            delete_project(session, SYSTEM, world.project(session))
+        else:
+            end_session(session, reader)
 
-    monkeypatch.setattr("modelyard.entrypoints.web.candidates_csv.CSV_ROWS", 1)
-    monkeypatch.setattr("modelyard.entrypoints.web.candidates_csv.search_asked", search)
-    rows = list(csv.reader(io.StringIO(developer.get(f"{table}.csv").answer.text)))
+    threads, reader = during(lose), browse(None if loss == "visibility" else world.developer)
+    rows = list(csv.reader(io.StringIO(reader.get(f"{table}.csv").answer.text)))
     assert len(rows) == 3
     assert rows[-1][0].startswith("The rest is missing.")
-    assert [name.startswith(crew) for name in threads] == [True] * 3
+    assert [name.startswith(live.installation.heavy.name) for name in threads] == [True] * 2
 
 
 def test_what_users_wrote_is_text(browse: Browse, world: World, table: str, log: Log) -> None:

@@ -15,7 +15,7 @@ from modelyard.domains.tracking.search.syntax import Entity
 from modelyard.entrypoints.request import needs
 from modelyard.entrypoints.web.candidate_lists import STATUS_WORDS
 from modelyard.entrypoints.web.experiment_candidates import Asked, asked_for, authors_shown, search_asked
-from modelyard.entrypoints.web.experiment_pages import OpenedExperiment, open_experiment
+from modelyard.entrypoints.web.experiment_pages import open_experiment
 from modelyard.entrypoints.web.formatting import iso
 from modelyard.entrypoints.web.grid import Column
 from modelyard.entrypoints.web.navigation import EXPERIMENTS, PROJECT_ROUTE
@@ -23,7 +23,7 @@ from modelyard.entrypoints.web.routing import Pages
 from modelyard.entrypoints.web.security import data_headers
 from modelyard.entrypoints.web.visit import Visit
 from modelyard.platform.clock import from_ms
-from modelyard.platform.errors import ModelyardError
+from modelyard.platform.errors import ModelyardError, Unauthenticated
 
 CSV_ROWS = 1_000
 _RISKY = ("=", "+", "-", "@", "\t", "\r")
@@ -43,16 +43,16 @@ def send_csv(visit: Visit) -> Response:
         search_asked(session, actor, opened, asked, max_results=1, token=None)  # what cannot be read is refused at once
     name = f"{opened.project.path}-experiment-{opened.experiment.iid}.csv"
     headers = data_headers() | {"Content-Disposition": f'attachment; filename="{name}"'}
-    return StreamingResponse(_csv(visit, opened, asked), media_type="text/csv; charset=utf-8", headers=headers)
+    return StreamingResponse(_csv(visit, asked), media_type="text/csv; charset=utf-8", headers=headers)
 
 
-async def _csv(visit: Visit, opened: OpenedExperiment, asked: Asked) -> AsyncGenerator[str]:
-    """Page by page, each on a heavy thread and for whoever the reader is by then."""
+async def _csv(visit: Visit, asked: Asked) -> AsyncGenerator[str]:
+    """Page by page, each on a heavy thread and only while the reader may look."""
     yield _csv_lines([["candidate", "name", "run_id", *(column.name for column in asked.columns)]])
-    heavy, token = visit.installation.heavy, ""
+    heavy, reader, token = visit.installation.heavy, visit.actor.user_id, ""
     while True:
         try:
-            lines, token = await asyncio.wrap_future(heavy.go_on(_csv_page, visit, opened, asked, token))
+            lines, token = await asyncio.wrap_future(heavy.go_on(_csv_page, visit, asked, reader, token))
         except ModelyardError as refused:
             yield _csv_lines([[f"The rest is missing. {refused.message}"]])
             return
@@ -61,10 +61,18 @@ async def _csv(visit: Visit, opened: OpenedExperiment, asked: Asked) -> AsyncGen
             return
 
 
-def _csv_page(visit: Visit, opened: OpenedExperiment, asked: Asked, token: str) -> tuple[str, str]:
-    """The lines of one page, and the token of the next one if there is one."""
+def _csv_page(visit: Visit, asked: Asked, reader: int | None, token: str) -> tuple[str, str]:
+    """The lines of one page, and the token of the next one if there is one.
+
+    Raises:
+        Unauthenticated: the reader was signed out, and what is public would go on without the authors.
+        Forbidden, NotFound: they have lost the right to look, or the project is gone.
+    """
     visit.forget()
     with visit.read() as (session, actor):
+        if actor.user_id != reader:
+            raise Unauthenticated("You were signed out.")
+        opened = open_experiment(visit, session, actor)
         page = search_asked(session, actor, opened, asked, max_results=CSV_ROWS, token=token or None)
         authors = authors_shown(session, actor, asked, page.items)
     return _csv_lines([_csv_row(row, asked.columns, authors) for row in page.items]), page.next_cursor or ""
