@@ -17,13 +17,14 @@ from modelyard.domains.namespaces.groups import get_group, get_namespace, update
 from modelyard.domains.namespaces.projects import create_project, delete_project, update_project
 from modelyard.domains.tracking.candidate_rows import CandidateRow
 from modelyard.domains.tracking.experiments import create_experiment
+from modelyard.entrypoints.web.candidates_csv import CSV_ROWS
 from modelyard.entrypoints.web.experiment_candidates import Asked, search_asked
 from modelyard.entrypoints.web.experiment_pages import OpenedExperiment
 from modelyard.entrypoints.web.grid import columns_from, order_from, order_text
 from modelyard.platform.errors import Invalid
 from modelyard.platform.pagination import Page as PageOf
 from tests.conftest import LiveServer, World
-from tests.entrypoints.web.browser import Browser, Page
+from tests.entrypoints.web.browser import LIMIT_S, Browser, Page
 from tests.entrypoints.web.conftest import Browse, Log
 
 NAMES = "tbody th a"
@@ -403,6 +404,34 @@ def test_csv_is_written_by_the_heavy_crew_and_ends_with_the_right_to_look(
     assert len(rows) == 3
     assert rows[-1][0].startswith("The rest is missing.")
     assert [name.startswith(live.installation.heavy.name) for name in threads] == [True] * 2
+
+
+def test_few_csvs_are_written_at_once_and_keep_no_table_waiting(
+    developer: Browser, owner: Browser, table: str, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log("a")
+    gate = threading.Event()
+
+    def search(
+        session: Session, actor: Actor, opened: OpenedExperiment, asked: Asked, *, max_results: int, token: str | None
+    ) -> PageOf[CandidateRow]:
+        if max_results == CSV_ROWS:
+            assert gate.wait(LIMIT_S)
+        return search_asked(session, actor, opened, asked, max_results=max_results, token=token)
+
+    monkeypatch.setattr("modelyard.entrypoints.web.candidates_csv.search_asked", search)
+    address, client = f"{table}.csv?cols=metrics.auc", developer.client
+    with client.stream("GET", address) as first, client.stream("GET", address) as second:
+        third = developer.get(address)
+        assert (third.status, "downloading 2 CSVs already" in third.answer.text) == (429, True)
+        assert owner.get(table).status == 200
+        monkeypatch.setattr("modelyard.entrypoints.web.candidates_csv.MOST_CSVS", 2)
+        others = owner.get(address)
+        assert (others.status, "is writing 2 CSVs already" in others.answer.text) == (429, True)
+        assert int(others.answer.headers["retry-after"]) == 10
+        gate.set()
+        assert len(first.read().splitlines()) == len(second.read().splitlines()) == 2
+    assert [browser.get(address).status for browser in (developer, owner)] == [200, 200]
 
 
 def test_what_users_wrote_is_text(browse: Browse, world: World, table: str, log: Log) -> None:

@@ -1,11 +1,14 @@
 """The table of an experiment's candidates as CSV: the same address with `.csv`, every row of it."""
 
 import asyncio
+import contextlib
 import csv
 import io
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncGenerator, Hashable, Iterator, Mapping, Sequence
 
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from modelyard.domains.accounts.authors import Author
 from modelyard.domains.namespaces.access import Ability
@@ -14,6 +17,7 @@ from modelyard.domains.tracking.hot.operations import Status
 from modelyard.domains.tracking.search.syntax import Entity
 from modelyard.entrypoints.request import needs
 from modelyard.entrypoints.web.candidate_lists import STATUS_WORDS
+from modelyard.entrypoints.web.errors import answer_in_words
 from modelyard.entrypoints.web.experiment_candidates import Asked, asked_for, authors_shown, search_asked
 from modelyard.entrypoints.web.experiment_pages import open_experiment
 from modelyard.entrypoints.web.formatting import iso
@@ -23,19 +27,46 @@ from modelyard.entrypoints.web.routing import Pages
 from modelyard.entrypoints.web.security import data_headers
 from modelyard.entrypoints.web.visit import Visit
 from modelyard.platform.clock import from_ms
-from modelyard.platform.errors import ModelyardError, Unauthenticated
+from modelyard.platform.errors import Busy, ModelyardError, Unauthenticated
 
 CSV_ROWS = 1_000
+MOST_CSVS = 10
+MOST_CSVS_OF_ONE = 2
 _RISKY = ("=", "+", "-", "@", "\t", "\r")
 
 
 def mount(pages: Pages) -> None:
     """Add the page of this file."""
-    url = f"{PROJECT_ROUTE}{EXPERIMENTS}/{{experiment:int}}/candidates.csv"
-    pages.get(url, needs(Ability.READ_TRACKING), send_csv, is_heavy=True)
+    url, desk = f"{PROJECT_ROUTE}{EXPERIMENTS}/{{experiment:int}}/candidates.csv", Desk()
+    pages.get(url, needs(Ability.READ_TRACKING), lambda visit: send_csv(visit, desk), is_heavy=True)
 
 
-def send_csv(visit: Visit) -> Response:
+class Desk:
+    """The CSVs that are being written in one process: a few at once, whose pages take turns on one heavy thread."""
+
+    def __init__(self) -> None:
+        self.turn = asyncio.Lock()
+        self._open: Counter[Hashable] = Counter()
+
+    @contextlib.contextmanager
+    def admitted(self, reader: Hashable) -> Iterator[None]:
+        """One more CSV of a reader, as long as this lasts.
+
+        Raises:
+            Busy: there are too many already.
+        """
+        if self._open[reader] >= MOST_CSVS_OF_ONE:
+            raise Busy(f"You are downloading {MOST_CSVS_OF_ONE} CSVs already. Try again when one of them is complete.")
+        if self._open.total() >= MOST_CSVS:
+            raise Busy(f"The server is writing {MOST_CSVS} CSVs already. Try again in a moment.", retry_after_s=10)
+        self._open[reader] += 1
+        try:
+            yield
+        finally:
+            self._open -= Counter([reader])  # nobody stays in it with none
+
+
+def send_csv(visit: Visit, desk: Desk) -> Response:
     """Exactly the candidates and chosen columns of the table, all pages of it."""
     with visit.read() as (session, actor):
         opened = open_experiment(visit, session, actor)
@@ -43,16 +74,37 @@ def send_csv(visit: Visit) -> Response:
         search_asked(session, actor, opened, asked, max_results=1, token=None)  # what cannot be read is refused at once
     name = f"{opened.project.path}-experiment-{opened.experiment.iid}.csv"
     headers = data_headers() | {"Content-Disposition": f'attachment; filename="{name}"'}
-    return StreamingResponse(_csv(visit, asked), media_type="text/csv; charset=utf-8", headers=headers)
+    return _CsvResponse(_csv(visit, asked, desk), desk, visit.actor.user_id or visit.client, headers)
 
 
-async def _csv(visit: Visit, asked: Asked) -> AsyncGenerator[str]:
+class _CsvResponse(StreamingResponse):
+    """A CSV that is written once there is a place for it, which it gives up however it ends."""
+
+    def __init__(self, pages: AsyncGenerator[str], desk: Desk, reader: Hashable, headers: Mapping[str, str]) -> None:
+        super().__init__(pages, media_type="text/csv; charset=utf-8", headers=headers)
+        self._pages = pages
+        self._desk = desk
+        self._reader = reader
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with contextlib.ExitStack() as place:
+            try:
+                place.enter_context(self._desk.admitted(self._reader))
+            except Busy as busy:
+                await answer_in_words(busy)(scope, receive, send)
+                return
+            async with contextlib.aclosing(self._pages):
+                await super().__call__(scope, receive, send)
+
+
+async def _csv(visit: Visit, asked: Asked, desk: Desk) -> AsyncGenerator[str]:
     """Page by page, each on a heavy thread and only while the reader may look."""
     yield _csv_lines([["candidate", "name", "run_id", *(column.name for column in asked.columns)]])
     heavy, reader, token = visit.installation.heavy, visit.actor.user_id, ""
     while True:
         try:
-            lines, token = await asyncio.wrap_future(heavy.go_on(_csv_page, visit, asked, reader, token))
+            async with desk.turn:
+                lines, token = await asyncio.wrap_future(heavy.go_on(_csv_page, visit, asked, reader, token))
         except ModelyardError as refused:
             yield _csv_lines([[f"The rest is missing. {refused.message}"]])
             return
