@@ -36,6 +36,8 @@ BODY_GRACE_SECONDS = 10.0
 LEAST_BODY_BYTES_PER_SECOND = 1024
 # A client that takes nothing of its answer for so long, while more waits for it, is cut.
 TAKING_SECONDS = 60.0
+CUT_KEY = "modelyard.cut"
+"""In an ASGI scope: ends the connection once the client has taken what was sent."""
 MOST_CONNECTIONS = 2000
 KEEP_ALIVE_SECONDS = 75
 
@@ -125,6 +127,17 @@ def as_asgi(match: Match, fallback: Asgi, admits: Admits = any_host) -> Asgi:
             await _serve_direct(direct, raw_path, scope, receive, send)
 
     return application
+
+
+async def cut(scope: Scope, receive: Receive) -> None:
+    """Leave an answer incomplete, so that programs see it, and wait until the client is gone.
+
+    What returns before that is logged by the server as a fault of ours.
+    """
+    if CUT_KEY in scope:
+        scope[CUT_KEY]()
+        while (await receive())["type"] != "http.disconnect":
+            pass
 
 
 async def _serve_direct(direct: Direct, raw_path: bytes, scope: Scope, receive: Receive, send: Send) -> None:
@@ -409,6 +422,7 @@ class HttpProtocol(HttpToolsProtocol):
             "root_path": self.root_path,
             "headers": self.headers,
             "state": self.app_state.copy(),
+            CUT_KEY: self.transport.close,
         }
         # uvicorn fills in the rest when the headers are complete.
         self.scope = cast("HTTPScope", scope)

@@ -2,12 +2,14 @@
 
 import csv
 import io
+import logging
 import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
+import httpx
 import pytest
 from sqlalchemy.orm import Session
 
@@ -21,7 +23,7 @@ from modelyard.entrypoints.web.candidates_csv import CSV_ROWS
 from modelyard.entrypoints.web.experiment_candidates import Asked, search_asked
 from modelyard.entrypoints.web.experiment_pages import OpenedExperiment
 from modelyard.entrypoints.web.grid import columns_from, order_from, order_text
-from modelyard.platform.errors import Invalid
+from modelyard.platform.errors import Busy, Invalid
 from modelyard.platform.pagination import Page as PageOf
 from tests.conftest import LiveServer, World
 from tests.entrypoints.web.browser import LIMIT_S, Browser, Page
@@ -382,7 +384,14 @@ def during(live: LiveServer, monkeypatch: pytest.MonkeyPatch) -> During:
 
 @pytest.mark.parametrize("loss", ["session", "session of a reader of what is public", "visibility", "project"])
 def test_csv_is_written_by_the_heavy_crew_and_ends_with_the_right_to_look(
-    browse: Browse, live: LiveServer, world: World, table: str, log: Log, during: During, loss: str
+    browse: Browse,
+    live: LiveServer,
+    world: World,
+    table: str,
+    log: Log,
+    during: During,
+    caplog: pytest.LogCaptureFixture,
+    loss: str,
 ) -> None:
     for name in "abc":
         log(name)
@@ -400,10 +409,32 @@ def test_csv_is_written_by_the_heavy_crew_and_ends_with_the_right_to_look(
             end_session(session, reader)
 
     threads, reader = during(lose), browse(None if loss == "visibility" else world.developer)
-    rows = list(csv.reader(io.StringIO(reader.get(f"{table}.csv").answer.text)))
+    text = io.StringIO()
+    with reader.client.stream("GET", f"{table}.csv") as answer:
+        assert answer.status_code == 200
+        with pytest.raises(httpx.RemoteProtocolError):
+            text.writelines(answer.iter_text())
+    rows = list(csv.reader(text.getvalue().splitlines()))
     assert len(rows) == 3
     assert rows[-1][0].startswith("The rest is missing.")
     assert [name.startswith(live.installation.heavy.name) for name in threads] == [True] * 2
+    (line,) = [it for it in caplog.records if it.levelno >= logging.WARNING]
+    assert line.getMessage().startswith("A CSV was cut before its end: ")
+    assert line.exc_info is None
+
+
+def test_csv_waits_while_the_server_is_busy(
+    developer: Browser, table: str, log: Log, during: During, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "abc":
+        log(name)
+
+    def refuse(_session: Session, _reader: Actor) -> None:
+        raise Busy("Others are first.")
+
+    during(refuse)
+    monkeypatch.setattr("modelyard.entrypoints.web.candidates_csv.RETRY_S", 0)
+    assert len(developer.get(f"{table}.csv").answer.text.splitlines()) == 4
 
 
 def test_few_csvs_are_written_at_once_and_keep_no_table_waiting(

@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import csv
+import functools
 import io
+import logging
 from collections import Counter
-from collections.abc import AsyncGenerator, Hashable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Hashable, Iterator, Mapping, Sequence
 
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -28,11 +30,16 @@ from modelyard.entrypoints.web.security import data_headers
 from modelyard.entrypoints.web.visit import Visit
 from modelyard.platform.clock import from_ms
 from modelyard.platform.errors import Busy, ModelyardError, Unauthenticated
+from modelyard.platform.http import cut
 
 CSV_ROWS = 1_000
 MOST_CSVS = 10
 MOST_CSVS_OF_ONE = 2
+MOST_TRIES = 5
+RETRY_S = 2.0
 _RISKY = ("=", "+", "-", "@", "\t", "\r")
+
+log = logging.getLogger(__name__)
 
 
 def mount(pages: Pages) -> None:
@@ -93,24 +100,44 @@ class _CsvResponse(StreamingResponse):
             except Busy as busy:
                 await answer_in_words(busy)(scope, receive, send)
                 return
-            async with contextlib.aclosing(self._pages):
-                await super().__call__(scope, receive, send)
+            try:
+                async with contextlib.aclosing(self._pages):
+                    await super().__call__(scope, receive, send)
+            except ModelyardError as refused:
+                log.warning("A CSV was cut before its end: %s", refused.message)
+                await cut(scope, receive)
 
 
 async def _csv(visit: Visit, asked: Asked, desk: Desk) -> AsyncGenerator[str]:
-    """Page by page, each on a heavy thread and only while the reader may look."""
+    """Page by page, each on a heavy thread and only while the reader may look.
+
+    A table that cannot be written to its end says so to people in its last line, and to programs by being cut off.
+    """
     yield _csv_lines([["candidate", "name", "run_id", *(column.name for column in asked.columns)]])
-    heavy, reader, token = visit.installation.heavy, visit.actor.user_id, ""
+    reader, token = visit.actor.user_id, ""
     while True:
         try:
-            async with desk.turn:
-                lines, token = await asyncio.wrap_future(heavy.go_on(_csv_page, visit, asked, reader, token))
+            lines, token = await _patiently(visit, desk, functools.partial(_csv_page, visit, asked, reader, token))
         except ModelyardError as refused:
             yield _csv_lines([[f"The rest is missing. {refused.message}"]])
-            return
+            raise
         yield lines
         if not token:
             return
+
+
+async def _patiently(visit: Visit, desk: Desk, work: Callable[[], tuple[str, str]]) -> tuple[str, str]:
+    """What `work` finds when it is its turn; while the server is busy it is tried again, as a new request would be."""
+    for _ in range(MOST_TRIES - 1):
+        with contextlib.suppress(Busy):
+            return await _in_turn(visit, desk, work)
+        await asyncio.sleep(RETRY_S)
+    return await _in_turn(visit, desk, work)
+
+
+async def _in_turn(visit: Visit, desk: Desk, work: Callable[[], tuple[str, str]]) -> tuple[str, str]:
+    async with desk.turn:
+        return await asyncio.wrap_future(visit.installation.heavy.go_on(work))
 
 
 def _csv_page(visit: Visit, asked: Asked, reader: int | None, token: str) -> tuple[str, str]:
