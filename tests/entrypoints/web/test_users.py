@@ -6,7 +6,9 @@ from sqlalchemy import select
 from modelyard.domains.accounts.actor import SYSTEM
 from modelyard.domains.accounts.tables import User
 from modelyard.domains.accounts.users import block_user, create_user, find_user
+from modelyard.domains.namespaces.access import Role
 from modelyard.domains.namespaces.groups import create_personal_namespace
+from modelyard.domains.namespaces.members import add_member
 from tests.conftest import LiveServer, World
 from tests.entrypoints.web.browser import Browser
 from tests.entrypoints.web.conftest import Browse
@@ -122,6 +124,23 @@ def test_rights_are_given_and_taken_by_others_only(
     assert root.post(f"{own}/block").status == 403
     assert gus.post(own, {"name": "Root"}).status == 303
     assert root.get(USERS).status == 403
+
+
+def test_alike_usernames_open_menus_of_their_own(live: LiveServer, root: Browser, world: World) -> None:
+    with live.installation.database.write() as session:
+        project = world.project(session)
+        for username in ("ada.b", "ada-b", "ada_b"):
+            user = create_user(session, SYSTEM, username=username)
+            create_personal_namespace(session, SYSTEM, user)
+            add_member(session, SYSTEM, project, user, Role.GUEST)
+    for path in (USERS, f"/{world.project_path}/-/project_members"):
+        page = root.get(path)
+        opened = {
+            str(button["aria-label"]): str(page.soup.select_one(f"#{button['popovertarget']}")["aria-label"])  # type: ignore[index]  # what a button opens is there
+            for button in page.soup.select(".table button[popovertarget]")
+        }
+        assert {f"Actions on {name}" for name in ("ada.b", "ada-b", "ada_b")} <= opened.keys(), path
+        assert opened == {label: label for label in opened}, path
 
 
 def test_users_are_found_and_leafed_through(live: LiveServer, root: Browser) -> None:

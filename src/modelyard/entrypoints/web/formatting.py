@@ -3,7 +3,6 @@
 import math
 import re
 import time
-import unicodedata
 import zlib
 from datetime import UTC, date, datetime
 
@@ -19,7 +18,6 @@ _TILES = 8
 _KIB = 1024
 _SIZES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _UNITS = ((31_556_952, "year"), (2_629_746, "month"), (86_400, "day"), (3600, "hour"), (60, "minute"))
-_NOT_SLUG = re.compile(r"[^A-Za-z0-9_-]+")
 _SEPARATOR = re.compile(r"[_/.:-]+(?=\w)")
 
 
@@ -135,9 +133,3 @@ def breakable(name: str) -> Markup:
 def tile(key: str) -> int:
     """Which of the eight tile colours stands for a key: always the same one."""
     return zlib.crc32(key.encode()) % _TILES + 1
-
-
-def slug(text: str) -> str:
-    """The text as part of an element id."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    return _NOT_SLUG.sub("-", plain).strip("-") or "item"

@@ -48,6 +48,7 @@ class UnknownPersonError(Invalid):
 class MemberRow:
     """One member as the list shows them; without addresses for what the actor may not do."""
 
+    number: int
     name: str
     username: str
     is_bot: bool
@@ -212,6 +213,7 @@ def _row(membership: Membership, actor: Actor, opened: Opened) -> MemberRow:
     url = f"{_list_url(opened)}/{user.id}"
     ends = membership.member.expires_at
     return MemberRow(
+        number=user.id,
         name=user.name,
         username=user.username,
         is_bot=user.kind == "bot",

@@ -23,7 +23,6 @@ _FILTERS: dict[str, Callable[..., object]] = {
     "relative": formatting.relative,
     "size": formatting.size,
     "breakable": formatting.breakable,
-    "slug": formatting.slug,
     "tile": formatting.tile,
 }
 

@@ -45,6 +45,7 @@ KINDS = {
 class UserRow:
     """One person as the list shows them."""
 
+    number: int
     name: str
     username: str
     email: str
@@ -257,6 +258,7 @@ def _where(title: str = "") -> Where:
 def _row(user: User, actor: Actor) -> UserRow:
     seen = [moment for moment in (user.last_activity_at, user.last_sign_in_at) if moment is not None]
     return UserRow(
+        number=user.id,
         name=user.name,
         username=user.username,
         email=user.email or "",
