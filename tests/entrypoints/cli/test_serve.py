@@ -17,6 +17,7 @@ from sqlalchemy import select
 
 from modelyard.domains.accounts.events import UserBlocked
 from modelyard.platform.database import open_database
+from modelyard.platform.errors import Unavailable
 from modelyard.platform.events import EventRow, publish
 from modelyard.platform.listening import listen
 from modelyard.platform.lock import DataLock, is_locked
@@ -168,6 +169,12 @@ class TestAddress:
         for listener in listen("localhost", port):
             with socket.create_connection(listener.getsockname()[:2], timeout=5):
                 listener.close()
+
+    def test_a_name_is_refused_when_one_of_its_addresses_is_taken(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            port = int(other.getsockname()[1])
+            with pytest.raises(Unavailable, match=f"Another program listens on port {port} of localhost already"):
+                listen("localhost", port)
 
 
 class TestLock:
