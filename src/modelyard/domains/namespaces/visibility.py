@@ -36,12 +36,13 @@ def refused_for_group(session: Session, actor: Actor, group: Namespace) -> dict[
     """
     require(session, actor, Ability.UPDATE_PLACE, group)
     inside = Namespace.lineage.startswith(group.lineage, autoescape=True) & Namespace.deleted_at.is_(None)
-    below = set(session.scalars(select(Namespace.visibility).where(inside, Namespace.id != group.id)))
+    below = set(session.scalars(select(Namespace.visibility).where(inside, Namespace.id != group.id).distinct()))
     below |= set(
         session.scalars(
             select(Project.visibility)
             .join(Namespace, Namespace.id == Project.namespace_id)
             .where(inside, Project.deleted_at.is_(None))
+            .distinct()
         )
     )
     refused = {
