@@ -5,7 +5,7 @@ from sqlalchemy import select
 
 from modelyard.domains.accounts.actor import SYSTEM
 from modelyard.domains.accounts.tables import User
-from modelyard.domains.accounts.users import block_user, create_user, find_user
+from modelyard.domains.accounts.users import block_user, create_user, find_user, update_user
 from modelyard.domains.namespaces.access import Role
 from modelyard.domains.namespaces.groups import create_personal_namespace
 from modelyard.domains.namespaces.members import add_member
@@ -122,8 +122,34 @@ def test_rights_are_given_and_taken_by_others_only(
     assert root.post(own, {"name": "Root", "email": ""}).status == 303
     assert root.get(USERS).status == 200, "One's own rights are not asked for, and stay."
     assert root.post(f"{own}/block").status == 403
-    assert gus.post(own, {"name": "Root"}).status == 303
+    assert gus.post(own, {"name": "Root", "was_administrator": "on"}).status == 303
     assert root.get(USERS).status == 403
+
+
+def test_an_old_form_leaves_rights_as_they_have_become(live: LiveServer, root: Browser) -> None:
+    one = page_of(live, "guest")
+    for were in (True, False):
+        with live.installation.database.write() as session:
+            update_user(session, SYSTEM, session.get_one(User, int(one.rsplit("/", 1)[1])), is_administrator=were)
+        form = root.get(f"{one}/edit").soup
+        shown = {
+            str(field["name"]): str(field.get("value", "on"))
+            for field in form.select("main form input[name]")
+            if field["type"] != "checkbox" or field.has_attr("checked")
+        }
+        assert ("administrator" in shown) is were
+        with live.installation.database.write() as session:
+            update_user(session, SYSTEM, session.get_one(User, int(one.rsplit("/", 1)[1])), is_administrator=not were)
+        # A refused form still knows what it showed first.
+        refused = root.post(one, {**shown, "email": "nowhere"})
+        assert refused.status == 422
+        kept = refused.soup.select_one('[name="was_administrator"]')
+        assert kept is not None
+        assert root.post(one, {**shown, "name": "Gus", "was_administrator": str(kept["value"])}).status == 303
+        with live.installation.database.read() as session:
+            changed = find_user(session, SYSTEM, "guest")
+            assert changed is not None
+            assert (changed.name, changed.is_administrator) == ("Gus", not were)
 
 
 def test_alike_usernames_open_menus_of_their_own(live: LiveServer, root: Browser, world: World) -> None:

@@ -133,7 +133,12 @@ def add_user(visit: Visit) -> Response:
 def show_change(visit: Visit) -> Response:
     with _looking(visit) as (session, actor):
         user = _person(visit, session, actor)
-    values = {"name": user.name, "email": user.email or "", "administrator": user.is_administrator}
+    values = {
+        "name": user.name,
+        "email": user.email or "",
+        "administrator": user.is_administrator,
+        "was_administrator": "on" if user.is_administrator else "",
+    }
     return _change(visit, user, FormState(values))
 
 
@@ -147,8 +152,7 @@ def change(visit: Visit) -> Response:
                 user,
                 name=visit.field("name"),
                 email=visit.field("email").strip(),
-                # Nobody is asked for their own rights, which only others can take.
-                is_administrator=None if user.id == actor.user_id else bool(visit.field("administrator")),
+                is_administrator=_rights_changed(visit, user, actor),
             )
     except (Invalid, Conflict) as refused:
         with _looking(visit) as (session, actor):
@@ -235,6 +239,13 @@ def _person(visit: Visit, session: Session, actor: Actor) -> User:
     if user.kind != "human":
         raise NotFound("There is no such user.")  # bots of access tokens are looked after with their tokens
     return user
+
+
+def _rights_changed(visit: Visit, user: User, actor: Actor) -> bool | None:
+    """What the box was changed to; `None` if it is as it was shown, whatever another administrator did since."""
+    wanted, shown = bool(visit.field("administrator")), bool(visit.field("was_administrator"))
+    # Nobody is asked for their own rights, which only others can take.
+    return None if wanted == shown or user.id == actor.user_id else wanted
 
 
 def _url_of(user: User) -> str:
