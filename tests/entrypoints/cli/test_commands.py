@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from modelyard.domains.accounts.actor import SYSTEM
 from modelyard.domains.accounts.tokens import actor_of_token
+from modelyard.domains.accounts.users import find_user, update_user
 from modelyard.domains.namespaces.access import Role, role_in
 from modelyard.domains.namespaces.projects import get_project
 from modelyard.entrypoints.cli.main import COMMANDS, every_command
@@ -141,6 +143,25 @@ class TestBootstrap:
         run("admin", "create-user", "bob", "--password-stdin", given=given)
         assert json.loads(run("bootstrap", "--project", "acme/churn", "--json").out)["administrator"] == "ada"
         assert [line.split()[0] for line in run("admin", "list-users").out.splitlines()] == ["ada", "bob"]
+
+    def test_only_an_active_administrator_acts_whatever_their_name(self, run: Run, installation: Installation) -> None:
+        for username in ("root", "ada", "eve"):
+            run("admin", "create-user", username, "--administrator", "--password-stdin", given="correct battery, horse")
+        with installation.database.write() as session:
+            for username in ("ada", "root"):
+                user = find_user(session, SYSTEM, username)
+                assert user is not None
+                update_user(session, SYSTEM, user, is_administrator=username == "ada")
+        made = json.loads(run("bootstrap", "--project", "acme/churn", "--json").out)
+        assert made["administrator"] == "ada"
+        for username in ("ada", "eve"):
+            run("admin", "block", username)
+        refused = run("bootstrap", "--project", "other/churn")
+        assert (refused.status, refused.out) == (1, "")
+        assert "no active administrator, and the name root is taken already" in refused.err
+        assert "`modelyard admin create-user NAME --administrator`" in refused.err
+        run("admin", "unblock", "eve")
+        assert json.loads(run("bootstrap", "--project", "acme/churn", "--json").out)["administrator"] == "eve"
 
     @pytest.mark.parametrize("path", ["churn", "/churn", "acme/", "acme//churn"])
     def test_a_path_without_a_group_is_refused(self, run: Run, path: str) -> None:

@@ -302,6 +302,18 @@ def erase_user(session: Session, actor: Actor, user: User) -> None:
     )
 
 
+def find_administrator(session: Session, actor: Actor, preferred: str) -> User | None:
+    """Who is active and administrator: the one of the preferred name, else whoever has been here longest.
+
+    Raises:
+        Forbidden: the actor is no administrator.
+    """
+    require_administrator(actor, "look for administrators")
+    administrators = select(User).where(User.is_administrator, User.kind == "human", User.state == "active")
+    is_other = func.lower(User.username) != preferred.lower()
+    return session.scalar(administrators.order_by(is_other, User.id).limit(1))
+
+
 def has_administrator(session: Session) -> bool:
     """Whether anybody can sign in and administer this server; the one that `bootstrap` makes has no password."""
     can_sign_in = (User.is_administrator, User.kind == "human", User.state == "active", User.password_hash.is_not(None))

@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from modelyard.domains.accounts.actor import SYSTEM, Actor, Scope
+from modelyard.domains.accounts.tables import User
 from modelyard.domains.accounts.tokens import Lifetime
-from modelyard.domains.accounts.users import UserFilter, create_user, find_user, search_users
+from modelyard.domains.accounts.users import create_user, find_administrator
 from modelyard.domains.namespaces.access import Role
 from modelyard.domains.namespaces.groups import create_group, create_personal_namespace, get_namespace
 from modelyard.domains.namespaces.place_tokens import create_place_token
@@ -17,7 +18,7 @@ from modelyard.entrypoints.cli.opening import upgraded
 from modelyard.entrypoints.cli.options import AsJson, Data, DatabaseUrl, Port
 from modelyard.platform.crypto import open_server_key
 from modelyard.platform.database import Database, Session
-from modelyard.platform.errors import Invalid, NotFound
+from modelyard.platform.errors import Conflict, Invalid, NotFound
 from modelyard.platform.settings import Settings, load_settings
 
 app = typer.Typer(add_completion=False)
@@ -35,9 +36,10 @@ def bootstrap(
 ) -> None:
     """Make a project and a token for scripts, tests and demonstrations.
 
-    Makes what is missing: an administrator named root if there is none (without a password: give it one with
-    `modelyard admin reset-password root`), the groups, the project, and each time a new token of the project. The
-    server may be running or not.
+    Makes what is missing: an administrator named root if there is no active one (without a password: give it one with
+    `modelyard admin reset-password root`), the groups, the project, and each time a new token of the project. New
+    groups belong to root if that is an active administrator, else to the one who has been here longest. The server may
+    be running or not.
 
     Examples:
         modelyard bootstrap --project acme/churn
@@ -62,6 +64,7 @@ def made_project(settings: Settings, database: Database, path: str) -> dict[str,
 
     Raises:
         Invalid: the path is not GROUP/NAME, or a name in it cannot be one.
+        Conflict: there is no active administrator, and the name root is taken.
     """
     group_path, _, name = path.rpartition("/")
     if not all(path.split("/")) or not group_path:
@@ -92,14 +95,21 @@ def made_project(settings: Settings, database: Database, path: str) -> dict[str,
 
 def _administrator(session: Session) -> Actor:
     """Root, or who else is administrator: a server that has one gets no other, who would have no password."""
-    found = find_user(session, SYSTEM, ADMINISTRATOR)
-    if found is None:
-        others, _ = search_users(session, SYSTEM, UserFilter(state="active", administrators=True), limit=1)
-        found = others[0] if others else None
-    if found is None:
-        found = create_user(session, SYSTEM, username=ADMINISTRATOR, name="Administrator", is_administrator=True)
-        create_personal_namespace(session, SYSTEM, found)
-    return Actor(found.id, found.username, is_administrator=True)
+    found = find_administrator(session, SYSTEM, ADMINISTRATOR) or _made_administrator(session)
+    return Actor(found.id, found.username, is_administrator=found.is_administrator)
+
+
+def _made_administrator(session: Session) -> User:
+    try:
+        made = create_user(session, SYSTEM, username=ADMINISTRATOR, name="Administrator", is_administrator=True)
+        create_personal_namespace(session, SYSTEM, made)
+    except Conflict:
+        raise Conflict(
+            f"This server has no active administrator, and the name {ADMINISTRATOR} is taken already."
+            " Make one with `modelyard admin create-user NAME --administrator`, or let one in again with"
+            " `modelyard admin unblock NAME`. Then run this again."
+        ) from None
+    return made
 
 
 def _project(session: Session, actor: Actor, group_path: str, name: str) -> Project:
