@@ -47,6 +47,19 @@ def test_a_server_that_is_not_running_is_asked_for_at_once(tmp_path: Path) -> No
     assert ended.stdout == "The administrator root has the project demo/wine for this.\n"
 
 
+@pytest.mark.parametrize(
+    ("address", "setting", "flag"),
+    [
+        ("postgresql://me@db.example.org/models", "", " --database-url postgresql://me@db.example.org/models"),
+        ("postgresql://me:secret@db.example.org/models", ", with the database's address in MODELYARD_DATABASE_URL", ""),
+    ],
+)
+def test_the_command_that_is_proposed_works_and_shows_no_secret(address: str, setting: str, flag: str) -> None:
+    said = demo.first_password("root", {"data": Path("some data"), "database_url": address, "port": None})
+    assert said.startswith(f"To sign in, give root a password{setting}: ")
+    assert said.endswith(f"modelyard admin reset-password root --data 'some data'{flag}")
+
+
 def ask(made: dict[str, Any], path: str, body: object = None) -> Any:  # noqa: ANN401  # JSON
     request = urllib.request.Request(
         f"{made['tracking_uri']}/api/2.0/{path}",

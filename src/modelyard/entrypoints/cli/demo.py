@@ -13,7 +13,8 @@ from urllib.parse import quote
 
 import typer
 
-from modelyard.domains.accounts.users import has_administrator
+from modelyard.domains.accounts.actor import SYSTEM
+from modelyard.domains.accounts.users import find_user
 from modelyard.entrypoints.cli.bootstrap import made_project
 from modelyard.entrypoints.cli.opening import installed
 from modelyard.entrypoints.cli.options import Data, DatabaseUrl, Port
@@ -62,8 +63,8 @@ def demo(
 
     Some scikit-learn classifiers, with figures, data sets and models, and a search over nine settings with its curves,
     through the unmodified MLflow client. It takes about a minute and needs mlflow, scikit-learn and matplotlib, which
-    the extra `demo` of the package brings. Without --url it makes the project, and, if there is no administrator yet,
-    one named root without a password: `modelyard admin reset-password root` gives one.
+    the extra `demo` of the package brings. Without --url it makes the project, and, if there is no active
+    administrator, one named root without a password: `modelyard admin reset-password root` gives one.
 
     Examples:
         modelyard demo
@@ -99,27 +100,33 @@ def _own(flags: dict[str, object], project: str) -> Target:
     settings = load_settings(flags)
     with installed(settings) as database:
         made = made_project(settings, database, project)
+        name = str(made["administrator"])
         with database.read() as session:
-            can_sign_in = has_administrator(session)
-    name = made["administrator"]
-    if can_sign_in:
+            administrator = find_user(session, SYSTEM, name)
+            has_password = administrator is not None and administrator.password_hash is not None
+    if has_password:
         typer.echo(f"The administrator {name} has the project {made['project']} for this.")
         sign_in = f"Sign in as {name} or another administrator."
     else:
         typer.echo(f"The administrator {name}, who has no password yet, has the project {made['project']} for this.")
-        sign_in = f"To sign in, give {name} a password: {_this_program()} admin reset-password {name}{_repeated(flags)}"
+        sign_in = first_password(name, flags)
     return Target(settings.url, str(made["token"]), str(made["project"]), sign_in)
+
+
+def first_password(name: str, flags: dict[str, object]) -> str:
+    """How somebody is given a password, on the installation that these flags name."""
+    address = flags["database_url"]
+    # With a password in it, it is masked, which works nowhere, and is for no list of processes either.
+    is_shown = address is None or masked(str(address)) == str(address)
+    setting = "" if is_shown else ", with the database's address in MODELYARD_DATABASE_URL"
+    named = {"--data": flags["data"], "--database-url": address if is_shown else None}
+    words = "".join(f" {flag} {shlex.quote(str(value))}" for flag, value in named.items() if value is not None)
+    return f"To sign in, give {name} a password{setting}: {_this_program()} admin reset-password {name}{words}"
 
 
 def _this_program() -> str:
     """What to type for it here, also where no `modelyard` is on the path, as in a clone."""
     return "modelyard" if shutil.which("modelyard") else f"{shlex.quote(sys.executable)} -m modelyard"
-
-
-def _repeated(flags: dict[str, object]) -> str:
-    """The flags that name the installation, for another command on it."""
-    named = {"--data": flags["data"], "--database-url": flags["database_url"]}
-    return "".join(f" {flag} {shlex.quote(masked(str(value)))}" for flag, value in named.items() if value is not None)
 
 
 def _prepare_client(target: Target) -> None:
