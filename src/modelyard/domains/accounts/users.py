@@ -212,6 +212,8 @@ def update_user(
         raise Invalid("The bot of an access token is changed with its token.")
     if is_administrator is False and user.id == actor.user_id:
         raise Forbidden("Only another administrator can take these rights from you.")
+    if is_administrator is False:
+        _keep_administrator(session, actor, "change users")
     if name is not None:
         user.name = _checked_name(name)
     if email is not None and email.lower() != user.email:
@@ -259,6 +261,7 @@ def block_user(session: Session, actor: Actor, user: User) -> None:
     require_administrator(actor, "block users")
     if actor.user_id == user.id:
         raise Forbidden("Only another administrator can block you.")
+    _keep_administrator(session, actor, "block users")
     user.state = "blocked"
     publish(session, UserBlocked(actor_id=actor.user_id, user_id=user.id))
 
@@ -288,6 +291,7 @@ def erase_user(session: Session, actor: Actor, user: User) -> None:
         raise Forbidden("Only another administrator can delete you.")
     if user.kind != "human":
         raise Invalid("The bot of an access token ends with its token.")
+    _keep_administrator(session, actor, "delete users")
     publish(session, UserDeleted(actor_id=actor.user_id, user_id=user.id, username=user.username))
     # A user name that nobody has and nobody would choose; theirs is free.
     user.username, user.name, user.email = f"deleted_{user.id}_{hex_id()}", "Deleted user", None
@@ -340,6 +344,19 @@ def require_administrator(actor: Actor, deed: str) -> None:
     if not actor.is_administrator:
         raise Forbidden(f"Only an administrator can {deed}.")
     require_scope(actor, WRITING, deed)
+
+
+def _keep_administrator(session: Session, actor: Actor, deed: str) -> None:
+    """Let nobody take rights who has lost their own meanwhile, so that whoever takes them is left.
+
+    Of two administrators who do it to each other at the same time, the second waits for these locks, and is refused.
+    The command line is nobody, and may do it to the last one.
+    """
+    if actor.user_id is None:
+        return
+    administrators = select(User.id).where(User.is_administrator, User.kind == "human", User.state == "active")
+    if actor.user_id not in session.scalars(administrators.order_by(User.id).with_for_update(key_share=True)).all():
+        raise Forbidden(f"Only an administrator can {deed}.")
 
 
 def _require_reader(actor: Actor) -> None:
