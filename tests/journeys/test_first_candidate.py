@@ -75,12 +75,18 @@ def test_the_first_candidate_is_on_the_page_in_a_minute(
     variables = dict(re.findall(r"export (\w+)=(\S+)", copied(mine)))
 
     mine.click("Experiments", role="link")
+    page.get_by_role("heading", name="No experiment yet").wait_for()
+    overview = page.context.new_page()
+    overview.goto(f"{live.url}/ada/churn")
+    overview.get_by_role("heading", name="Set up Churn").wait_for()
+    page.bring_to_front()
     mine.click("Copy Log the first candidate with MLflow")
     script = script_folder / "train.py"
     script.write_text(copied(mine), encoding="utf-8")
     link = train(script, variables)
 
-    page.reload()
+    overview.get_by_role("heading", name="Recent candidates").wait_for(timeout=10_000)
+    overview.close()
     mine.click("first-experiment", role="link")
     page.locator(".table-grid tbody tr").first.wait_for()
     assert time.monotonic() - began < BUDGET_S

@@ -128,6 +128,29 @@ def test_what_commits_late_is_heard_of(
         seen = version_of(developer, experiment)
 
 
+@pytest.mark.parametrize(("page", "region"), [("", "project-content"), ("/-/ml/experiments", "experiments")])
+def test_a_project_hears_of_its_candidates(
+    developer: Browser, live: LiveServer, world: World, log: Log, page: str, region: str
+) -> None:
+    path = f"/{world.project_path}{page}"
+
+    def shown() -> str:
+        element = developer.region(path, region).soup.select_one(f"#{region}")
+        assert element is not None
+        return str(element["data-version"])
+
+    following = developer.get(path).soup.select_one(f"my-live[region={region}]")
+    assert following is not None
+    with developer.client.stream("GET", f"{following['src']}?since={shown()}", timeout=10) as answer:
+        heard = events(answer)
+        made = log("first", is_finished=False)
+        assert next(heard) == ("change", shown(), {"changed": 1})
+        live.installation.lane.submit_and_wait(UpdateCandidate(made.place, now_ms(), Status.FINISHED, now_ms()))
+        assert next(heard)[1] == shown()
+    with developer.client.stream("GET", f"{following['src']}?since={shown()}&once=1", timeout=10) as answer:
+        assert list(events(answer)) == []
+
+
 def heard_since(browser: Browser, experiment: str, seen: str) -> list[dict[str, int]]:
     with browser.client.stream("GET", f"{experiment}/live?since={seen}&once=1", timeout=10) as answer:
         return [news for _, _, news in events(answer)]

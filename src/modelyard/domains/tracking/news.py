@@ -5,6 +5,7 @@ another that is newer: what was changed in the last seconds before the newest ch
 thousand. Metrics change nothing in their candidate's row: the numbers of the newest segments are read.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -120,6 +121,24 @@ def news_of_experiment(session: Session, actor: Actor, project: Project, experim
     return News(version, created, len(rows) - created or int(not created))
 
 
+def version_of_project(session: Session, actor: Actor, project: Project) -> str:
+    """Another text whenever an experiment or a candidate comes, or one of the newest candidates starts, ends or goes.
+
+    Raises:
+        Forbidden, NotFound: of the project.
+    """
+    require(session, actor, Ability.READ_TRACKING, project)
+    rows = read_rows(
+        session,
+        "SELECT (SELECT max(iid) FROM experiments WHERE project_id = ?), max(n.iid),"
+        " sum(CASE WHEN n.deleted_ms IS NULL THEN 1 ELSE 0 END),"
+        " sum(CASE WHEN n.deleted_ms IS NULL AND n.status = ? THEN 1 ELSE 0 END)"
+        " FROM (SELECT iid, status, deleted_ms FROM candidates WHERE project_id = ? ORDER BY iid DESC LIMIT ?) n",
+        (project.id, int(Status.RUNNING), project.id, MOST_FOLLOWED),
+    )
+    return _text(rows[0])
+
+
 def version_of_candidate(session: Session, actor: Actor, project: Project, candidate_id: int) -> str:
     """Another text whenever something was logged to the candidate, or it changed; also when its metrics are folded.
 
@@ -137,4 +156,8 @@ def version_of_candidate(session: Session, actor: Actor, project: Project, candi
     )
     if not rows:
         raise NotFound("There is no such candidate.")
-    return "-".join(str(part if part is not None else "") for part in rows[0])
+    return _text(rows[0])
+
+
+def _text(parts: Sequence[object]) -> str:
+    return "-".join(str(part if part is not None else "") for part in parts)

@@ -28,6 +28,7 @@ from modelyard.domains.tracking.experiments import (
     unarchive_experiment,
     update_experiment,
 )
+from modelyard.domains.tracking.news import version_of_project
 from modelyard.domains.tracking.overviews import recent_candidates, statuses_of
 from modelyard.domains.tracking.states import View
 from modelyard.domains.tracking.tables import Experiment
@@ -106,6 +107,7 @@ def show_experiments(visit: Visit) -> Response:
 
 def _list(visit: Visit, session: Session, actor: Actor, opened: Opened) -> Response:
     project = _project(opened)
+    version = version_of_project(session, actor, project)  # first, so that nothing that comes meanwhile is missed
     query, state, sort = visit.query("q"), visit.query("state") or "active", visit.query("sort")
     totals = {name: count_experiments(session, actor, project, _query("", name)) for name in _STATES}
     wanted = _query(query, state, sort)
@@ -123,8 +125,9 @@ def _list(visit: Visit, session: Session, actor: Actor, opened: Opened) -> Respo
     next_url = search_address(url, **here, cursor=page.next_cursor or "") if page.next_cursor else ""
     matches = count_experiments(session, actor, project, wanted) if query else totals[state]
     return visit.page(
-        "experiments/index.html",
+        "experiments/_list.html" if visit.wants_region("experiments") else "experiments/index.html",
         opened.where,
+        version=version,
         project={"name": project.name, "url": opened.url},
         list_url=url,
         is_empty=not any(totals.values()),

@@ -1,7 +1,7 @@
 """What open pages follow: each thing is asked for once a second, however many pages follow it. For the event loop.
 
-A `Topic` is one experiment or candidate. It is watched as long as somebody follows it, and tells its followers when it
-is no longer what it was; what they then may see, each finds out for themselves.
+A `Topic` is one project, experiment or candidate. It is watched as long as somebody follows it, and tells its followers
+when it is no longer what it was; what they then may see, each finds out for themselves.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
-"""Server-sent events: an open page hears within a second that its experiment or candidate has changed.
+"""Server-sent events: an open page hears within a second that its project, experiment or candidate has changed.
 
-The database is asked once a second for each experiment or candidate that is followed, as another process may have
+The database is asked once a second for each of them that is followed, as another process may have
 written. A page's own reader is asked anew only when there is something to tell. A stream ends after a minute; the
 browser comes back by itself, and is let in anew. With `once` it ends at once, for pages that only ask now and then.
 """
@@ -25,6 +25,7 @@ from modelyard.domains.tracking.news import (
     version_from,
     version_of_candidate,
     version_of_experiment,
+    version_of_project,
 )
 from modelyard.domains.tracking.numbered import read_numbered_candidate
 from modelyard.entrypoints.request import Installation, needs
@@ -68,15 +69,37 @@ class Subject:
             project = get_project(session, SYSTEM, self.project_id)
             if self.kind == "candidate":
                 return version_of_candidate(session, SYSTEM, project, self.id)
+            if self.kind == "project":
+                return version_of_project(session, SYSTEM, project)
             return str(version_of_experiment(session, SYSTEM, project, self.id))
 
 
 def mount(pages: Pages) -> None:
     """Add the streams of this file."""
     read, following = needs(Ability.READ_TRACKING), Following()
+    of_project = f"{PROJECT_ROUTE}{EXPERIMENTS}/live"
+    pages.stream("GET", of_project, read, lambda visit: follow_project(visit, following))
     of_experiment = f"{PROJECT_ROUTE}{EXPERIMENTS}/{{experiment:int}}/live"
     pages.stream("GET", of_experiment, read, lambda visit: follow_experiment(visit, following))
     pages.stream("GET", ROUTE + "/live", read, lambda visit: follow_candidate(visit, following))
+
+
+async def follow_project(visit: Visit, following: Following) -> Response:
+    """Tells that there is an experiment or a candidate more, or that one of the newest has another state."""
+
+    def find() -> Subject:
+        with visit.read() as (session, actor):
+            project = get_project(session, actor, visit.variable("project"))
+            return Subject("project", project.id, project.id)
+
+    def look(version: str) -> Seen:
+        with visit.read() as (session, actor):
+            project = get_project(session, actor, visit.variable("project"))
+            current = version_of_project(session, actor, project)
+        is_news = version and current != version
+        return Seen(_event("change", b'{"changed":1}', current) if is_news else b"", current)
+
+    return await _stream(visit, following, find, look, _since(visit))
 
 
 async def follow_experiment(visit: Visit, following: Following) -> Response:

@@ -16,6 +16,7 @@ from modelyard.domains.namespaces.projects import create_project, get_project
 from modelyard.domains.namespaces.tables import Project
 from modelyard.domains.namespaces.visibility import refused_for_projects
 from modelyard.domains.packages.holdings import holdings_of
+from modelyard.domains.tracking.news import version_of_project
 from modelyard.domains.tracking.overviews import ProjectTotals, recent_candidates, totals_of
 from modelyard.entrypoints.request import SIGNED_IN, needs
 from modelyard.entrypoints.web import snippets
@@ -108,14 +109,16 @@ def _show_namespace(visit: Visit, session: Session, actor: Actor, path: str) -> 
 def _show_project(visit: Visit, session: Session, actor: Actor, project: Project) -> Response:
     where, found = in_project(session, actor, project, "Overview")
     reads_tracking = Ability.READ_TRACKING in found.abilities
+    version = version_of_project(session, actor, project) if reads_tracking else ""
     totals = totals_of(session, actor, project) if reads_tracking else None
     held = holdings_of(session, actor, project) if Ability.READ_PACKAGES in found.abilities else None
     creator = (
         get_user(session, actor, project.creator_id, with_deleted=True) if project.creator_id and visit.viewer else None
     )
     return visit.page(
-        "projects/show.html",
+        "projects/_content.html" if visit.wants_region("project-content") else "projects/show.html",
         where,
+        version=version,
         project=_shown(visit, project, creator),
         heading_facts=[project.full_path, f"Project ID {project.id}"],
         may={
