@@ -364,3 +364,29 @@ def test_who_may_what(send: Send, world: World, run_id: str) -> None:
             assert refused((status, answer)) == (403, "PERMISSION_DENIED"), endpoint
         else:
             assert status == 200, endpoint
+
+
+def test_the_address_of_a_page_is_no_tracking_uri(live: LiveServer, world: World) -> None:
+    """Nobody learns from the answer which project there is."""
+    told = set()
+    for page in (world.project_path, "no/such", f"{world.project_path}/-/ml/experiments/1"):
+        for method, call in (
+            ("GET", "2.0/mlflow/experiments/get-by-name?experiment_name=x"),
+            ("POST", "2.0/mlflow/runs/create"),
+            ("PUT", "2.0/mlflow-artifacts/artifacts/1/x"),
+        ):
+            data = None if method == "GET" else b"{}"
+            request = urllib.request.Request(f"{live.url}/{page}/api/{call}", data, method=method)
+            with pytest.raises(urllib.error.HTTPError) as raised:
+                urllib.request.urlopen(request)
+            answer = json.load(raised.value)
+            assert refused((raised.value.code, answer)) == INVALID
+            told.add(answer["message"])
+    assert len(told) == 1
+    assert "ends in /api/v4/projects/ID/ml/mlflow." in told.pop()
+
+
+def test_a_file_may_be_named_like_an_api_call(live: LiveServer, world: World) -> None:
+    path = f"/{world.project_path}/-/ml/candidates/1/artifacts/api/2.0/mlflow/x"
+    with urllib.request.urlopen(live.url + path) as answer:
+        assert answer.headers["Content-Type"].startswith("text/html")

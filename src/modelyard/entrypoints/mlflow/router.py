@@ -42,6 +42,11 @@ API_PREFIXES = tuple(
     for version in (b"2.0", b"3.0")
     for preview in (b"preview/", b"")
 )
+_API_CALLS = tuple(prefix + name for prefix in API_PREFIXES for name in (b"mlflow/", b"mlflow-artifacts/"))
+PAGE_AS_TRACKING_URI = (
+    "This is the address of a page for browsers. The tracking URI of a project stands on the project's overview page"
+    " and ends in /api/v4/projects/ID/ml/mlflow."
+)
 # Addresses whose route is remembered: one for each project and route.
 MOST_KNOWN = 5000
 MOST_BYTES = 4 * MEBIBYTE
@@ -246,6 +251,16 @@ def split_address(path: bytes) -> tuple[bytes, bytes] | None:
     return b"", path
 
 
+def _is_below_a_page(path: bytes) -> bool:
+    """Whether a client was given the address of a page, of a project or its experiments, as its tracking URI."""
+    for call in _API_CALLS:
+        page, found, _ = path.partition(call)
+        if found and page:
+            # Below other pages such a path may be that of a file.
+            return b"/-/" not in page or b"/-/ml/experiments" in page
+    return False
+
+
 def _decoded(path: bytes) -> str:
     """A path as text. Where it is no UTF-8 stands U+FFFD, which no route, id or file name has."""
     return unquote_to_bytes(path).decode("utf-8", "replace")
@@ -304,6 +319,8 @@ class Dispatcher:
         reference, rest = address
         name = _route_name(rest)
         found = self.routes.find(method, name)
+        if found is None and not reference and _is_below_a_page(rest):
+            return self._refuse(Invalid(PAGE_AS_TRACKING_URI)), False
         if found is None:
             # The bare address of a project is a page, for people who open what the client printed.
             is_ours = (bool(reference) and rest.strip(b"/") != b"") or without_prefix(rest) is not None
