@@ -86,6 +86,7 @@ def test_the_first_candidate_is_on_the_page_in_a_minute(
     link = train(script, variables)
 
     overview.get_by_role("heading", name="Recent candidates").wait_for(timeout=10_000)
+    overview.get_by_text("3 of 4").wait_for()
     overview.close()
     mine.click("first-experiment", role="link")
     page.locator(".table-grid tbody tr").first.wait_for()

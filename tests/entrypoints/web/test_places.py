@@ -6,6 +6,7 @@ import pytest
 from modelyard.domains.accounts.actor import SYSTEM
 from modelyard.domains.accounts.users import find_user
 from modelyard.domains.namespaces.groups import get_group
+from modelyard.domains.namespaces.place_tokens import create_place_token
 from modelyard.domains.namespaces.projects import create_project
 from modelyard.entrypoints.request import Credentials
 from tests.conftest import LiveServer, World
@@ -200,8 +201,11 @@ def test_after_making_a_user_one_is_sent_to_lists_of_members_only(browse: Browse
 def test_the_checklist_says_how_colleagues_come_in(browse: Browse, live: LiveServer, world: World) -> None:
     with live.installation.database.write() as session:
         actor = world.owner.actor
-        create_project(session, actor, name="alone", namespace=get_group(session, actor, "acme"))
+        alone = create_project(session, actor, name="alone", namespace=get_group(session, actor, "acme"))
+        # Its bot is a member, too, but no colleague.
+        create_place_token(session, actor, live.installation.key, alone, name="laptop", scopes=["api"])
     owner, root = browse(world.owner).get("/acme/alone"), browse(world.administrator).get("/acme/alone")
+    assert owner.texts("[data-done] .checklist-title") == ["Create the project (done)", "Create an access token (done)"]
     assert "ask an administrator to create it" in owner.texts(".checklist-note")[-1]
     assert owner.texts(".checklist-acts")[-1] == "Add member"
     assert root.texts(".checklist-acts")[-1] == "Create user Add member"

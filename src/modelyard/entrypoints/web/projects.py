@@ -159,7 +159,8 @@ def _checklist(
     tokens = [*personal_tokens_of(session, actor)]
     if manages:
         tokens += [token for token, _ in place_tokens_of(session, actor, project)]
-    _, member_count = members_of(session, actor, project, inherited=True, limit=1)
+    members, _ = members_of(session, actor, project, inherited=True, limit=1_000_000)
+    people_count = sum(membership.user.kind == "human" for membership in members)
     token_page = url + ACCESS_TOKENS if manages else "/-/user_settings/personal_access_tokens"
     code = (
         "" if totals.candidates else snippets.log_candidate(visit.installation.settings.url, project, FIRST_EXPERIMENT)
@@ -177,7 +178,7 @@ def _checklist(
         ),
     ]
     if manages:
-        steps.append(_invitation(actor, url + PROJECT_MEMBERS, is_shared=member_count > 1))
+        steps.append(_invitation(actor, url + PROJECT_MEMBERS, is_shared=people_count > 1))
     return Checklist(tuple(steps))
 
 
