@@ -252,6 +252,22 @@ def test_a_curve_keeps_its_reader_and_its_points(
     expect(last).to_have_text(["0.4000", "0.5000"])
 
 
+def test_a_page_says_when_it_has_lost_the_server(
+    live: LiveServer, world: World, window: OpenWindow, script: Script
+) -> None:
+    script.finish(script.start("before"))
+    mine = window(live, world.developer)
+    page = mine.page
+    page.route("**/live?*", lambda route: route.abort())
+    page.goto(live.url + TABLE)
+    expect(page.locator(".live-dot")).to_have_text("Not connected, trying again", timeout=SOON_MS)
+    page.unroute_all()
+    page.locator(STREAMING).wait_for()
+    expect(page.locator(".live-dot")).to_have_text("Live")
+    assert all("net::ERR_FAILED" in complaint for complaint in mine.complaints)
+    mine.complaints.clear()
+
+
 def test_many_tabs_leave_connections_free(live: LiveServer, world: World, window: OpenWindow, script: Script) -> None:
     mine = window(live, world.developer)
     script.finish(script.start("before"))

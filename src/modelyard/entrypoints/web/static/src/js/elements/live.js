@@ -3,7 +3,8 @@
  * The region is renewed in place, at most every two seconds. With `noun` and `nouns` it is a list, which is renewed only
  * while its reader is at rest at its beginning; otherwise a pill tells the news, and shows them when it is pressed, so
  * that nothing that is ticked, marked or half written is lost. The stream closes while the tab is hidden, and goes on
- * from what was heard last; a tab that has no place for a stream asks every ten seconds.
+ * from what was heard last; a tab that has no place for a stream asks every ten seconds. A `.live-dot` tells how it is
+ * going.
  */
 
 import { announce, icon, make } from "modelyard/dom.js";
@@ -17,6 +18,10 @@ const ASKS_EVERY_MS = 10_000;
 // A stream that was refused, say because the server is busy, is asked for again: after so long, and then twice as long.
 const FIRST_RETRY_MS = 2_000;
 const LAST_RETRY_MS = 60_000;
+// A stream ends once a minute and comes back within a second, which is no news.
+const LOST_AFTER_MS = 3_000;
+const CONNECTED = "Live";
+const LOST = "Not connected, trying again";
 
 class Live extends HTMLElement {
   /** @type {EventSource | null} */
@@ -27,6 +32,9 @@ class Live extends HTMLElement {
   #streams = false;
   #isOver = false;
   #state = "";
+  #isLost = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #losing;
   #seen = "";
   #rendered = "";
   #created = 0;
@@ -88,13 +96,15 @@ class Live extends HTMLElement {
     if (this.#seen) url.searchParams.set("since", this.#seen);
     if (!this.#streams) url.searchParams.set("once", "1");
     const stream = new EventSource(url);
+    let hasAnswered = false;
     this.#stream = stream;
     this.#asking = undefined;
     stream.addEventListener("open", () => {
+      hasAnswered = true;
       this.#retryMs = FIRST_RETRY_MS;
       this.#showState(this.#streams ? "open" : "asking");
     });
-    stream.addEventListener("error", () => this.#interrupted(stream));
+    stream.addEventListener("error", () => this.#interrupted(stream, hasAnswered));
     stream.addEventListener("change", (event) => this.#hear(event));
     stream.addEventListener("end", () => {
       this.#isOver = true;
@@ -102,12 +112,13 @@ class Live extends HTMLElement {
     });
   }
 
-  /** @param {EventSource} stream */
-  #interrupted(stream) {
+  /** @param {EventSource} stream @param {boolean} hasAnswered */
+  #interrupted(stream, hasAnswered) {
     // The browser comes back by itself, except when the server has refused.
     const isRefused = stream.readyState === EventSource.CLOSED;
-    if (isRefused) this.#showState("closed");
-    else if (this.#streams) return this.#showState("waiting");
+    // Whoever only asks is answered and done.
+    if (isRefused || this.#streams || !hasAnswered) this.#showState("waiting");
+    if (this.#streams && !isRefused) return;
     stream.close();
     this.#asking = setTimeout(() => this.#open(), isRefused ? this.#retryMs * (1 + Math.random() / 2) : ASKS_EVERY_MS);
     if (isRefused) this.#retryMs = Math.min(2 * this.#retryMs, LAST_RETRY_MS);
@@ -124,7 +135,26 @@ class Live extends HTMLElement {
   /** @param {string} state */
   #showState(state) {
     this.#state = state;
-    for (const dot of document.querySelectorAll(".live-dot")) /** @type {HTMLElement} */ (dot).dataset.state = state;
+    if (state === "waiting") this.#losing ??= setTimeout(this.#lose, LOST_AFTER_MS);
+    else {
+      clearTimeout(this.#losing);
+      this.#losing = undefined;
+      this.#isLost = false;
+    }
+    this.#tell();
+  }
+
+  #lose = () => {
+    this.#isLost = true;
+    this.#tell();
+    if (document.querySelector(".live-dot")) announce(LOST);
+  };
+
+  #tell() {
+    for (const dot of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(".live-dot"))) {
+      dot.dataset.state = this.#state;
+      dot.textContent = this.#isLost ? LOST : CONNECTED;
+    }
   }
 
   /** @param {MessageEvent} event */
@@ -200,7 +230,7 @@ class Live extends HTMLElement {
 
   /** Whoever filtered, sorted or paged has just seen the newest state. */
   #settled = () => {
-    this.#showState(this.#state);
+    this.#tell();
     const version = this.#region?.dataset.version ?? "";
     if (version === this.#rendered) return;
     if (version === this.#seen) this.#isDue = false;
