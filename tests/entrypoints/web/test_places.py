@@ -79,9 +79,14 @@ def test_a_group_is_not_less_visible_than_what_is_in_it(owner: Browser) -> None:
 
 
 def test_a_subgroup_is_made_below_its_group(owner: Browser) -> None:
+    assert owner.get("/groups/acme").texts(".table-foot > span") == ["1 shown · 1 project"]
     made = owner.post("/groups", {"name": "Fraud", "parent": "acme", "path": "fraud", "visibility": "private"})
     assert made.location == "/groups/acme/fraud"
-    assert "Fraud" in owner.get("/groups/acme").texts(".card-list-text a")
+    foot = ".table-foot > span"
+    assert owner.get("/groups/acme?q=fraud").texts(foot) == ["1 shown · 1 subgroup"]
+    page = owner.get("/groups/acme")
+    assert "Fraud" in page.texts(".card-list-text a")
+    assert page.texts(foot) == ["2 shown · 2 subgroups and projects"]
 
 
 @pytest.mark.parametrize(

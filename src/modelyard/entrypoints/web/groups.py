@@ -79,7 +79,12 @@ def show_namespace(visit: Visit, session: Session, actor: Actor, place: Namespac
         query=query,
         place_count=group_count + project_count,
         page=leaf.paging(visit, project_count),
-        page_sentence=shown_of(len(groups) + len(projects), group_count + project_count, "place"),
+        page_sentence=shown_of(
+            len(groups) + len(projects),
+            group_count + project_count,
+            "subgroup" if group_count else "project",
+            "subgroups and projects" if group_count and project_count else "",
+        ),
     )
 
 
