@@ -50,3 +50,21 @@ def test_a_single_point_stands_in_the_middle_and_is_said(live: LiveServer, world
     expect(page.locator("[aria-live]").filter(has_text="step 7, auc 0.8750")).to_have_count(1)
     page.keyboard.press("t")
     expect(page.locator("[data-chart-table] tbody tr")).to_have_text(["70.87500.87500.8750"])
+
+
+def test_a_chart_without_finite_values_is_as_high_as_the_others(
+    live: LiveServer, world: World, window: OpenWindow
+) -> None:
+    with live.installation.database.write() as session:
+        create_experiment(session, world.owner.actor, world.project(session), name="churn-xgb")
+    lane, moment = live.installation.lane, now_ms()
+    made = lane.submit_and_wait(CreateCandidate(world.project_id, 1, hex_id(), "one", "ada", None, moment, moment, {}))
+    assert isinstance(made, CandidateInfo)
+    metrics = MetricColumns(["auc", "loss"], [1, 1], [moment, moment], [0.875, float("nan")])
+    lane.submit_and_wait(LogData(made.place, moment, metrics))
+    page = window(live, world.developer).open("/acme/churn/-/ml/candidates/1/performance")
+    page.locator("my-chart canvas").wait_for()
+    page.get_by_text("No finite value lies in this range (1 NaN or infinite).").wait_for()
+    heights = page.locator(".chart-card").evaluate_all("cards => cards.map((card) => card.offsetHeight)")
+    assert len(heights) == 2
+    assert len(set(heights)) == 1

@@ -189,7 +189,8 @@ class Chart extends HTMLElement {
     if (!this.#series) return;
     this.#showFacts();
     if (!this.#isDrawable) {
-      this.#say(this.#series.points ? "No finite value lies in this range." : "No point lies in this range.");
+      const { points, unplotted } = this.#series;
+      this.#say(points ? `No finite value lies in this range (${unplotted} NaN or infinite).` : "No point lies in this range.");
       return;
     }
     const step = this.#pointedAt;
@@ -233,7 +234,8 @@ class Chart extends HTMLElement {
     const { last, unplotted } = /** @type {Series} */ (this.#series);
     const below = this.#log ? last.filter((value) => value !== null && value <= 0).length : 0;
     const parts = [];
-    if (unplotted) parts.push(`Not drawn: ${unplotted} NaN or infinite`);
+    // Where nothing is drawn, that is said in the place of the drawing.
+    if (unplotted && this.#isDrawable) parts.push(`Not drawn: ${unplotted} NaN or infinite`);
     if (below) parts.push(`Not on a log axis: ${below} at or below zero`);
     note.textContent = parts.join("; ");
   }
