@@ -67,6 +67,7 @@ def log(live: LiveServer, world: World, experiment: str) -> Log:
         *,
         step: int = 0,
         is_finished: bool = True,
+        status: Status = Status.FINISHED,
         user: str = "ada",
         creator: Somebody | None = None,
     ) -> CandidateInfo:
@@ -83,7 +84,7 @@ def log(live: LiveServer, world: World, experiment: str) -> Log:
         )
         lane.submit_and_wait(LogData(made.place, moment, columns if keys else None, parameters or {}, tags or {}))
         if is_finished:
-            lane.submit_and_wait(UpdateCandidate(made.place, now_ms(), Status.FINISHED, now_ms()))
+            lane.submit_and_wait(UpdateCandidate(made.place, now_ms(), status, now_ms()))
         return made
 
     return log_candidate

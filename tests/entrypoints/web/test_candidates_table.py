@@ -19,6 +19,7 @@ from modelyard.domains.namespaces.groups import get_group, get_namespace, update
 from modelyard.domains.namespaces.projects import create_project, delete_project, update_project
 from modelyard.domains.tracking.candidate_rows import CandidateRow
 from modelyard.domains.tracking.experiments import create_experiment
+from modelyard.domains.tracking.hot.operations import Status
 from modelyard.entrypoints.web.candidates_csv import CSV_ROWS
 from modelyard.entrypoints.web.experiment_candidates import Asked, search_asked
 from modelyard.entrypoints.web.experiment_pages import OpenedExperiment
@@ -168,6 +169,41 @@ def test_a_filter_narrows_and_counts_are_true(developer: Browser, table: str, lo
     none = developer.get(f"{table}?q=metrics.auc+%3E+2")
     assert "No candidate matches" in none.text
     assert "None of the 5 candidates matches" in none.text
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ("metrics.acc > 2", "Try one comparison less."),
+        ("metrics.Acuracy > 0", "No candidate of this experiment has metrics.Acuracy. Did you mean metrics.accuracy?"),
+        (
+            "metrics.acc > 0 and params.acc = '1'",
+            "No candidate of this experiment has params.acc. Did you mean metrics.acc?",
+        ),
+        ("tags.unheard = 'of'", "No candidate of this experiment has tags.unheard."),
+        ("metrics.acc IS NULL and params.nothing IS NULL", "Try one comparison less."),
+    ],
+)
+def test_a_filter_for_what_nobody_logged_says_so(
+    developer: Browser, table: str, log: Log, query: str, sentence: str
+) -> None:
+    log("a", {"acc": 0.7, "accuracy": 0.7}, {"depth": "4"})
+    page = developer.get(f"{table}?q={quote(query)}")
+    assert page.texts(".empty p") == [f"None of the 1 candidates matches this filter. {sentence}"]
+
+
+def test_a_status_is_found_as_the_table_writes_it(developer: Browser, table: str, log: Log) -> None:
+    log("a", status=Status.KILLED)
+    (word,) = developer.get(table).texts("tbody .badge")
+    assert word == "stopped"
+    for query, names in (
+        ("status = 'stopped'", ["a"]),
+        ("status in ('Failed', 'Killed')", ["a"]),
+        ("status != 'stopped'", []),
+        ("status = 'failed'", []),
+    ):
+        assert developer.get(f"{table}?q={quote(query)}").texts(NAMES) == names
+        assert developer.get(f"{table}.csv?q={quote(query)}").answer.text.count("\n") == 1 + len(names)
 
 
 def test_a_filter_that_cannot_be_read_says_where(developer: Browser, table: str, log: Log) -> None:

@@ -1,7 +1,7 @@
 """What a comparison of the search language is on the tables of candidates. The candidate is always `c`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from modelyard.domains.tracking.hot.operations import Status
 from modelyard.domains.tracking.locations import SCHEME
@@ -47,6 +47,7 @@ class Scope:
     """Where a search looks: rows of these experiments, and the ids of the keys that it names in their project.
 
     `candidate_id` is where a candidate's id is known first, so that SQLite can refuse a row before it looks `c` up.
+    `status_words` are what people call a status.
     """
 
     reader: Reader
@@ -54,6 +55,7 @@ class Scope:
     view: View
     key_ids: Mapping[str, int]
     candidate_id: Sql = CANDIDATE_ID
+    status_words: Mapping[str, str] = field(default_factory=dict)
 
     def within(self, column: Sql) -> Sql:
         """Whether a column with an experiment's id has one of these."""
@@ -92,7 +94,7 @@ class Scope:
     def _attribute(self, comparison: Comparison) -> Sql:
         key = comparison.field.key
         if key == "status":
-            return state_matches(Sql("c.status"), _STATUS_NAMES, comparison)
+            return state_matches(Sql("c.status"), _STATUS_NAMES, comparison, self.status_words)
         if key in TIMES:
             return integer_matches(TIMES[key], comparison)
         return text_matches(self.reader, TEXTS[key], comparison)

@@ -1,6 +1,7 @@
 """Searching, counting and reading candidates."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection
@@ -39,12 +40,14 @@ class CandidateQuery:
     """What to look for. `experiments` are iids; filter and order are texts in the search language.
 
     Without an order the newest come first. Candidates that are equal in it follow newest first, then by run id.
+    `status_words`, in lower case, are what people call a status besides MLflow's names, which mind the case.
     """
 
     experiments: tuple[int, ...]
     filter: str = ""
     order_by: tuple[str, ...] = ()
     view: View = View.ACTIVE
+    status_words: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -183,7 +186,8 @@ def _prepare(reader: Reader, project_id: int, query: CandidateQuery, *, knows_pe
         )
     )
     key_ids = ids_of_keys(reader, project_id, {field.key for field in fields if field.entity in TABLES})
-    scope = Scope(reader, tuple(id_ for (id_,) in found), query.view, key_ids)
+    experiment_ids = tuple(id_ for (id_,) in found)
+    scope = Scope(reader, experiment_ids, query.view, key_ids, status_words=query.status_words)
     mark = fingerprint(project_id, iids, printed(condition), printed_order(order), query.view)
     return _Prepared(condition, order, scope, mark)
 

@@ -18,6 +18,10 @@ STATUS_WORDS = {
     Status.FAILED: "failed",
     Status.KILLED: "stopped",
 }
+# What a person may write for a status: MLflow's name in any case, and what the pages call it.
+STATUS_NAMES = {status.name.lower(): status.name for status in Status} | {
+    word: status.name for status, word in STATUS_WORDS.items()
+}
 
 
 @dataclass(frozen=True, slots=True)

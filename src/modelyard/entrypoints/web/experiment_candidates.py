@@ -22,10 +22,10 @@ from modelyard.domains.tracking.search.syntax import Entity, Field, OrderKey
 from modelyard.domains.tracking.states import View
 from modelyard.entrypoints.request import needs
 from modelyard.entrypoints.web import snippets
-from modelyard.entrypoints.web.candidate_lists import CANDIDATES
+from modelyard.entrypoints.web.candidate_lists import CANDIDATES, STATUS_NAMES
 from modelyard.entrypoints.web.chrome import COOKIE_PREFIX, Link
 from modelyard.entrypoints.web.experiment_pages import OpenedExperiment, open_experiment, shown_experiment
-from modelyard.entrypoints.web.filter_problems import Problem, problem_of
+from modelyard.entrypoints.web.filter_problems import Problem, absence_of, problem_of
 from modelyard.entrypoints.web.formatting import count, quantity
 from modelyard.entrypoints.web.grid import (
     ATTRIBUTES,
@@ -110,7 +110,8 @@ class Asked:
         return [(name, value) for name, value in kept.items() if value and name not in without]
 
     def candidates(self, experiment_iid: int) -> CandidateQuery:
-        return CandidateQuery((experiment_iid,), self.query, (order_text(self.order),), _VIEWS[self.state])
+        order, view = (order_text(self.order),), _VIEWS[self.state]
+        return CandidateQuery((experiment_iid,), self.query, order, view, STATUS_NAMES)
 
 
 def show_candidates(visit: Visit) -> Response:
@@ -260,7 +261,7 @@ def _grid(visit: Visit, session: Session, actor: Actor, opened: OpenedExperiment
             asked.address(cursor=page.next_cursor, **({"q": ""} if problem else {})) if page.next_cursor else "",
         ),
         "sentence": _sentence(len(page.items), matches, total, is_filtered=problem is None),
-        "nothing_text": _nothing(total, asked),
+        "nothing_text": "" if page.items or problem else _nothing(session, actor, opened, asked, total),
     }
 
 
@@ -314,9 +315,14 @@ def _sentence(shown: int, matches: int, total: int, *, is_filtered: bool) -> str
     return f"{count(shown)} shown · {quantity(matches, 'matches', 'match')} · {count(total)} total"
 
 
-def _nothing(total: int, asked: Asked) -> str:
+def _nothing(session: Session, actor: Actor, opened: OpenedExperiment, asked: Asked, total: int) -> str:
+    """Why there is no row, or what to do."""
     if asked.query:
-        return f"None of the {count(total)} candidates matches this filter. Try one comparison less."
+        keys = keys_in_use(session, actor, opened.project, opened.experiment.id)
+        # The keys of parameters and tags are those of active candidates.
+        hint = "" if asked.state else absence_of(asked.query, keys, total)
+        none = f"None of the {count(total)} candidates matches this filter."
+        return f"{none} {hint or 'Try one comparison less.'}"
     return "Deleted candidates can be restored from here." if asked.state else "It fills as scripts log."
 
 

@@ -1,19 +1,23 @@
-"""What a filter that cannot be read says on the page: MLflow's client gets MLflow's words, a person gets these."""
+"""What a filter that cannot be read, or finds nothing, says on the page: MLflow's client gets MLflow's words."""
 
 import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 
-from modelyard.domains.tracking.columns import KeysInUse
-from modelyard.domains.tracking.search.parser import field_of
-from modelyard.domains.tracking.search.syntax import Entity, Field, printed_field
+from modelyard.domains.tracking.columns import NEWEST, KeysInUse
+from modelyard.domains.tracking.search.parser import field_of, parse_filter
+from modelyard.domains.tracking.search.syntax import Entity, Field, Operator, comparisons_of, printed_field
 from modelyard.domains.tracking.search.tokens import Kind, Token, UnreadableFilter, tokens_of
 from modelyard.domains.tracking.search.vocabulary import CANDIDATES, Type
 from modelyard.platform.errors import Invalid
 
 MOST_ECHOED = 60
 MOST_SAID = 300
+MOST_MISSPELLED = 2
+MOST_COMPARED = 1_000
+LEAST_ALIKE = 0.7
 _CLAUSE = "Invalid clause(s) in filter string: "
 _TWICE_QUOTED = re.compile(rf"'(['\"`])(.{{0,{MOST_ECHOED}}}?)\1'")
 _LISTED = {Kind.NAME, Kind.NUMBER, Kind.TEXT, Kind.COMMA}
@@ -43,6 +47,33 @@ def problem_of(refused: Invalid, query: str, keys: Callable[[], KeysInUse]) -> P
         _cut(fault),
         _cut(after),
     )
+
+
+def absence_of(query: str, keys: KeysInUse, candidates: int) -> str:
+    """What a filter that matched nothing asks for and no candidate has, with what may be meant; empty if there is none.
+
+    `candidates` is how many there are: of many, the keys name only the parameters and tags of the newest.
+    """
+    named = {Entity.METRIC: keys.metrics, Entity.PARAMETER: keys.parameters, Entity.TAG: keys.tags}
+    for comparison in comparisons_of(parse_filter(query, CANDIDATES)):
+        field = comparison.field
+        if field.entity not in named or field.key in named[field.entity] or comparison.operator is Operator.IS_NULL:
+            continue
+        knows_all = field.entity is Entity.METRIC or candidates <= NEWEST
+        who = "No candidate of this experiment" if knows_all else f"None of the {NEWEST} newest candidates"
+        others = [Field(entity, field.key) for entity, names in named.items() if field.key in names]
+        meant = [_cut(printed_field(it)) for it in others or _alike(field, named[field.entity])]
+        question = f" Did you mean {' or '.join(meant)}?" if meant else ""
+        return f"{who} has {_cut(printed_field(field))}.{question}"
+    return ""
+
+
+def _alike(field: Field, names: Iterable[str]) -> list[Field]:
+    """The same kind of field under the name that is spelled most like this one."""
+    lower = field.key.lower()
+    near = {name.lower(): name for name in names if abs(len(name) - len(field.key)) <= MOST_MISSPELLED}
+    found = get_close_matches(lower, list(near)[:MOST_COMPARED], n=1, cutoff=LEAST_ALIKE)
+    return [Field(field.entity, near[name]) for name in found]
 
 
 def _advice(query: str, place: int, keys: Callable[[], KeysInUse]) -> str:

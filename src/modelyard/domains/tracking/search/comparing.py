@@ -1,6 +1,7 @@
 """Comparisons of one column, and the tree around them, as SQL that is true or false and never unknown."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from modelyard.domains.tracking.search.fragments import FALSE, TRUE, Reader, Sql, joined, sql
 from modelyard.domains.tracking.search.syntax import Ago, And, Comparison, Condition, Not, Operator, Or
@@ -94,12 +95,29 @@ def _text_compared(reader: Reader, column: Sql, comparison: Comparison) -> Sql:
     return sql("NOT (?)", found) if operator in _OPPOSITES else found
 
 
-def state_matches(column: Sql, names: Mapping[int, str], comparison: Comparison) -> Sql:
-    """A state kept as a number: the names that match are found here, and the database compares numbers."""
-    matching = [number for number, name in names.items() if name_matches(name, comparison)]
+def state_matches(
+    column: Sql, names: Mapping[int, str], comparison: Comparison, words: Mapping[str, str] | None = None
+) -> Sql:
+    """A state kept as a number: the names that match are found here, and the database compares numbers.
+
+    `words` are what people call the names, in lower case; they may be written in any.
+    """
+    read = _named(comparison, words) if words else comparison
+    matching = [number for number, name in names.items() if name_matches(name, read)]
     if not matching:
         return FALSE
     return sql("? IN (?)", column, joined(", ", (sql("?", number) for number in matching)))
+
+
+def _named(comparison: Comparison, words: Mapping[str, str]) -> Comparison:
+    """The comparison with the names for whole words; patterns stay as they are."""
+    match _OPPOSITES.get(comparison.operator, comparison.operator), comparison.value:
+        case Operator.EQUAL, str(word):
+            return replace(comparison, value=words.get(word.lower(), word))
+        case Operator.IN, tuple(listed):
+            return replace(comparison, value=tuple(words.get(word.lower(), word) for word in listed))
+        case _:
+            return comparison
 
 
 def name_matches(name: str, comparison: Comparison) -> bool:
