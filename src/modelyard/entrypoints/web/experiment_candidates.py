@@ -122,7 +122,7 @@ def show_candidates(visit: Visit) -> Response:
             return _more_columns(visit, session, actor, opened, asked)
         grid = _grid(visit, session, actor, opened, asked)
     is_region = visit.wants_region("candidates")
-    response = visit.page(
+    return visit.page(
         "experiments/_region.html" if is_region else "experiments/candidates.html",
         opened.where,
         status=422 if grid["problem"] else 200,
@@ -134,10 +134,6 @@ def show_candidates(visit: Visit) -> Response:
         grid=grid,
         snippet=snippets.log_candidate(visit.installation.settings.url, opened.project, opened.experiment.name),
     )
-    if is_region and grid["problem"]:
-        # Only the filter says what is wrong; the last good result stays.
-        response.headers.update({"HX-Retarget": "#filter", "HX-Reselect": "#filter", "HX-Reswap": "outerHTML"})
-    return response
 
 
 def asked_for(visit: Visit, session: Session, actor: Actor, opened: OpenedExperiment) -> Asked:
