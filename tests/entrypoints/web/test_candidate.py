@@ -76,6 +76,12 @@ def test_nested_candidates_know_each_other(
     assert children.texts("tbody th a:first-of-type") == ["child"]
     child = developer.get(str(children.soup.select_one("tbody th a")["href"]))  # type: ignore[index]  # the one row
     assert f"Candidate {made.place.iid}" in child.texts(".meta dd")
+    log("second", tags={"mlflow.parentRunId": made.place.run_id})
+    assert "2 nested candidates of it stay." in developer.get(f"{candidate}/delete").texts("p")
+    developer.post(f"{candidate}/delete")
+    assert f"Candidate {made.place.iid} deleted" in developer.get(str(child.answer.url)).texts(".meta dd")
+    left = developer.get(f"{experiment}/candidates?sort=name").texts(".table-grid tbody th")
+    assert left == ["2 child child of deleted 1", "3 orphan", "4 second child of deleted 1"]
 
 
 def test_a_curve_is_reduced_and_says_what_is_left_out(

@@ -24,6 +24,7 @@ class Parent(NamedTuple):
 
     iid: int
     name: str
+    is_deleted: bool
 
 
 class Brief(NamedTuple):
@@ -89,7 +90,7 @@ def parents_of(
     # CROSS JOIN keeps SQLite from beginning with the parents.
     found = reader.rows(
         sql(
-            "SELECT t.candidate_id, p.iid, p.name"
+            "SELECT t.candidate_id, p.iid, p.name, p.deleted_ms"
             " FROM tracking_keys k CROSS JOIN candidate_tags t CROSS JOIN candidates p"
             " WHERE k.project_id = ? AND k.name = ? AND t.key_id = k.id AND ?"
             " AND p.run_id = t.value AND p.project_id = k.project_id",
@@ -98,7 +99,7 @@ def parents_of(
             reader.among(Sql("t.candidate_id"), [row.id for row in candidates]),
         )
     )
-    return {candidate_id: Parent(iid, name) for candidate_id, iid, name in found}
+    return {id_: Parent(iid, name, deleted_ms is not None) for id_, iid, name, deleted_ms in found}
 
 
 def briefs_of(session: Session, actor: Actor, project: Project, iids: Collection[int]) -> dict[int, Brief]:

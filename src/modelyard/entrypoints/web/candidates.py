@@ -30,7 +30,7 @@ from modelyard.entrypoints.web.candidate_lists import CANDIDATES
 from modelyard.entrypoints.web.candidate_pages import HEADING, STATE, OpenedCandidate, open_candidate
 from modelyard.entrypoints.web.chrome import FormState, Toast
 from modelyard.entrypoints.web.errors import status_of
-from modelyard.entrypoints.web.formatting import count, exact, measure
+from modelyard.entrypoints.web.formatting import count, exact, measure, quantity
 from modelyard.entrypoints.web.navigation import EXPERIMENTS, PACKAGES, PROJECT_ROUTE, project_url
 from modelyard.entrypoints.web.places import described
 from modelyard.entrypoints.web.routing import Pages
@@ -98,18 +98,14 @@ def _shown(session: Session, actor: Actor, opened: OpenedCandidate) -> dict[str,
     row = opened.row
     metrics = _metric_rows(session, actor, opened)
     parent = parents_of(session, actor, opened.project, [row]).get(row.id)
-    children = f"tags.`{PARENT_TAG}` = '{row.run_id}'"
-    children_count = count_candidates(
-        session, actor, opened.project, CandidateQuery((row.experiment_iid,), filter=children)
-    )
     return (
         opened.shown()
         | {
             "experiment_name": opened.experiment.name,
             "experiment_url": opened.experiment_url,
             "parent": _parent(opened, parent) if parent else None,
-            "children_count": children_count,
-            "children_url": search_address(f"{opened.experiment_url}/candidates", q=children),
+            "children_count": _children_count(session, actor, opened),
+            "children_url": search_address(f"{opened.experiment_url}/candidates", q=_children_filter(row)),
             "run_id": row.run_id,
             "author": opened.author,
             "claim": opened.claim,
@@ -160,9 +156,19 @@ def _models(opened: OpenedCandidate) -> list[dict[str, str]]:
     ]
 
 
-def _parent(opened: OpenedCandidate, parent: Parent) -> dict[str, str]:
+def _children_filter(row: CandidateRow) -> str:
+    """What finds the candidates that are nested in this one."""
+    return f"tags.`{PARENT_TAG}` = '{row.run_id}'"
+
+
+def _children_count(session: Session, actor: Actor, opened: OpenedCandidate) -> int:
+    query = CandidateQuery((opened.row.experiment_iid,), filter=_children_filter(opened.row))
+    return count_candidates(session, actor, opened.project, query)
+
+
+def _parent(opened: OpenedCandidate, parent: Parent) -> dict[str, str | bool]:
     url = f"{project_url(opened.project)}{CANDIDATES}/{parent.iid}"
-    return {"url": url, "label": f"Candidate {parent.iid}", "name": parent.name}
+    return {"url": url, "label": f"Candidate {parent.iid}", "name": parent.name, "is_deleted": parent.is_deleted}
 
 
 def _source(row: CandidateRow) -> list[tuple[str, str, str]]:
@@ -342,6 +348,7 @@ def _renaming_page(visit: Visit, opened: OpenedCandidate, form: FormState, statu
 def show_deletion(visit: Visit) -> Response:
     with visit.read() as (session, actor):
         opened = open_candidate(visit, session, actor, Ability.WRITE_TRACKING, title="Delete", wanted=HEADING)
+        children = _children_count(session, actor, opened)
     days = visit.installation.settings.deletion_days
     name = f"candidate {opened.row.iid}"
     return visit.task(
@@ -350,7 +357,15 @@ def show_deletion(visit: Visit) -> Response:
         heading=f"Delete {name} — {opened.row.name}",
         action=f"{opened.url}/delete",
         form_state=FormState(),
-        sentences=["Its metrics, parameters and files go with it.", f"It can be restored for {days} days."],
+        sentences=[
+            "Its metrics, parameters and files go with it.",
+            *(
+                [f"{quantity(children, 'nested candidate')} of it {'stays' if children == 1 else 'stay'}."]
+                if children
+                else []
+            ),
+            f"It can be restored for {days} days.",
+        ],
         phrase="",
         submit_label=f"Delete {name}",
         cancel_url=opened.url,

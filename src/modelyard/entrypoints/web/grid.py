@@ -205,10 +205,11 @@ class GridMarkup:
         parent = self.parents.get(row.id)
         if parent is None:
             return ""
-        title = escape(f"Child of candidate {parent.iid} — {parent.name[:MOST_TITLE]}")
+        deleted = "deleted " if parent.is_deleted else ""
+        title = escape(f"Child of {deleted}candidate {parent.iid} — {parent.name[:MOST_TITLE]}")
         return (
             f'<a class="child-mark" href="{self.candidate_url}/{parent.iid}" title="{title}">'
-            f"{self.icon(NESTED)}<span>child of </span>{parent.iid}</a>"
+            f"{self.icon(NESTED)}<span>child of {deleted}</span>{parent.iid}</a>"
         )
 
     def _badge(self, status: Status) -> str:
