@@ -166,6 +166,23 @@ def test_a_logged_model_is_a_folder_among_the_files(
     assert "in 3 files" in " ".join(developer.get(candidate).texts(".meta dd"))
 
 
+def test_a_folder_that_is_a_model_shows_how_it_is_loaded(
+    developer: Browser, live: LiveServer, world: World, candidate: str, made: CandidateInfo
+) -> None:
+    model_id = log_model(live, world, made, {"MLmodel": b"flavors: {}", "data/MLmodel": b"flavors: {}"})
+    for path in ("MLmodel", "best/my model/MLmodel", "best/notes.txt"):
+        put(developer, candidate, path.replace(" ", "%20"), b"flavors: {}")
+    for folder, lines in (
+        (f"models/{model_id}", [f'mlflow.pyfunc.load_model("models:/{model_id}")']),
+        ("best/my%20model", [f'mlflow.pyfunc.load_model("runs:/{made.place.run_id}/best/my model")']),
+        (f"models/{model_id}/data", []),
+        ("best", []),
+        ("", []),
+    ):
+        shown = developer.get(f"{candidate}/artifacts/{folder}").soup.select(".files pre")
+        assert [code.get_text() for code in shown] == lines
+
+
 def test_a_logged_model_is_found_at_its_own_candidate_only(
     developer: Browser, live: LiveServer, world: World, candidate: str, made: CandidateInfo, log: Log
 ) -> None:

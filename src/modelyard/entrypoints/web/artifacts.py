@@ -51,6 +51,8 @@ _ICONS = {
     "archive": (".zip", ".gz", ".tar", ".tgz", ".zst", ".bz2", ".xz"),
     "text": (".txt", ".md", ".log", ".rst"),
 }
+# Marks a folder as a model of MLflow.
+MODEL_FILE = "MLmodel"
 _OF_MODEL = re.compile(rf"{MODELS}/(?P<model_id>m-[0-9a-f]{{32}})(?:/(?P<path>.*))?", re.DOTALL)
 
 
@@ -148,8 +150,19 @@ def _browser(
         "file": _shown(visit, opened, file) if file is not None else None,
         "summary": f"{quantity(opened.file_count, 'file')}, {size(opened.size_bytes)}.",
         "upload_url": "" if _OF_MODEL.fullmatch(folder) else f"{opened.url}/files/{below}",
+        "load_code": _load_code(folder, opened.row.run_id, entries),
         "place_label": steps[-1][0] if steps else f"candidate {opened.row.iid}",
     }
+
+
+def _load_code(folder: str, run_id: str, entries: Sequence[FolderEntry]) -> str:
+    """How Python loads the model that a folder is; empty if it is none. Below a logged model MLflow loads nothing."""
+    if not folder or not any(entry.name == MODEL_FILE and not entry.is_folder for entry in entries):
+        return ""
+    found = _OF_MODEL.fullmatch(folder)
+    if found is None:
+        return snippets.load_model(run_id, folder)
+    return "" if found["path"] else snippets.load_logged_model(found["model_id"])
 
 
 def _way(folder: str, models: Sequence[ModelFolder]) -> list[tuple[str, str]]:

@@ -16,6 +16,7 @@ _LOG_METRIC = """with mlflow.start_run(run_id="{run_id}"):
         mlflow.log_metric("loss", 1 / (step + 1), step=step)"""
 _LOG_FILE = """with mlflow.start_run(run_id="{run_id}"):
     mlflow.log_artifact("report.md")"""
+_LOAD_MODEL = 'mlflow.pyfunc.load_model("{uri}")'
 _SET_UP = """export MLFLOW_TRACKING_URI={uri}
 export MLFLOW_TRACKING_TOKEN={secret}
 {workspace}python train.py"""
@@ -41,6 +42,15 @@ def log_metric(run_id: str) -> str:
 
 def log_file(run_id: str) -> str:
     return _LOG_FILE.format(run_id=run_id)
+
+
+def load_model(run_id: str, folder: str) -> str:
+    """For a folder among a candidate's own files."""
+    return _LOAD_MODEL.format(uri=f"runs:/{run_id}/{_quoted(folder)}")
+
+
+def load_logged_model(model_id: str) -> str:
+    return _LOAD_MODEL.format(uri=f"models:/{model_id}")
 
 
 def use_token(uri: str, secret: str, *, is_one_project: bool) -> str:
