@@ -1,8 +1,12 @@
-"""Takes the address of a server, before anything is opened or announced for it."""
+"""Takes the address of a server, before anything is opened or announced for it, and gives it up without a loss."""
 
+import contextlib
+import ctypes
 import errno
 import os
 import socket
+import struct
+import sys
 
 from modelyard.platform.errors import Invalid, Unavailable
 
@@ -10,6 +14,16 @@ QUEUED_CONNECTIONS = 2048
 LAST_PORT = 65_535
 # What a machine without IPv6 says of the second address of `localhost`.
 NOT_ON_THIS_MACHINE = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL})
+# Linux's option that has the kernel run a program on each packet that comes to a socket, and such a program, in the
+# words of the classic Berkeley Packet Filter (operation, jump if true, jump if false, operand).
+SO_ATTACH_FILTER = 26
+NO_NEW_CONNECTIONS = (
+    (0x30, 0, 0, 13),  # load the flags of TCP
+    (0x54, 0, 0, 0x12),  # look at SYN and ACK
+    (0x15, 0, 1, 0x02),  # SYN alone asks for a connection:
+    (0x06, 0, 0, 0),  # it is dropped, as if nobody had heard
+    (0x06, 0, 0, 0xFFFFFFFF),  # anything else is taken
+)
 
 
 def listen(host: str, port: int) -> list[socket.socket]:
@@ -44,6 +58,20 @@ def listen(host: str, port: int) -> list[socket.socket]:
             " MODELYARD_PORT, or stop that program."
         )
     raise _refused(host, port, os.strerror(faults[0]))
+
+
+def let_nobody_new_in(listener: socket.socket) -> None:
+    """Have the kernel ignore who asks for a connection from now on; those who are half in still come in.
+
+    They ask again after a second, and are refused then, or let in by the next process. A socket that just closed would
+    reset whoever came in since the last `accept`, maybe with a request sent already. Only Linux can do this.
+    """
+    if sys.platform != "linux":
+        return
+    program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in NO_NEW_CONNECTIONS))
+    pointer = struct.pack("HL", len(NO_NEW_CONNECTIONS), ctypes.addressof(program))
+    with contextlib.suppress(OSError):
+        listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, pointer)
 
 
 def _refused(host: str, port: int, reason: str) -> Unavailable:

@@ -12,10 +12,13 @@ from uvicorn.config import Config
 from uvicorn.server import Server
 
 from modelyard.platform.http import HttpProtocol
+from modelyard.platform.listening import let_nobody_new_in
 
 # When the server stops, connections may bring one more request for so long; its answer ends them.
 FAREWELL_SECONDS = 1.0
 FAREWELL_LOOK_SECONDS = 0.02
+# How long those who are half in may take to come in.
+HANDSHAKE_SECONDS = 0.1
 
 
 async def end_slow_clients(connections: Iterable[object]) -> None:
@@ -72,23 +75,30 @@ class HttpServer(Server):
 
         Closing a listener resets the connections that wait behind it, whose clients may have sent their request.
         """
+        # Copies, because uvloop closes its own at once.
         listeners = [
             socket.socket(fileno=os.dup(listener.fileno())) for server in self.servers for listener in server.sockets
         ]
         for server in self.servers:
             server.close()
-        waiting: list[socket.socket] = []
         for listener in listeners:
             listener.setblocking(False)
+            let_nobody_new_in(listener)
+        await self._let_in(listeners)
+        await asyncio.sleep(HANDSHAKE_SECONDS)
+        await self._let_in(listeners)
+        for listener in listeners:
+            listener.close()
+
+    async def _let_in(self, listeners: Iterable[socket.socket]) -> None:
+        loop = asyncio.get_running_loop()
+        for listener in listeners:
             with contextlib.suppress(OSError):
                 while True:
-                    waiting.append(listener.accept()[0])
-            listener.close()
-        loop = asyncio.get_running_loop()
-        for accepted in waiting:
-            accepted.setblocking(False)
-            with contextlib.suppress(OSError):
-                await loop.connect_accepted_socket(self._new_protocol, accepted)
+                    accepted, _ = listener.accept()
+                    accepted.setblocking(False)
+                    with contextlib.suppress(OSError):
+                        await loop.connect_accepted_socket(self._new_protocol, accepted)
 
     def _new_protocol(self) -> asyncio.Protocol:
         made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]  # as uvicorn calls it
