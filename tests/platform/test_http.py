@@ -124,9 +124,11 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 def is_refused(port: int) -> bool:
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        socket.create_connection(("127.0.0.1", port), timeout=0.1).close()
     except ConnectionRefusedError:
         return True
+    except TimeoutError:
+        return False  # not heard any more, and not refused yet
     return False
 
 

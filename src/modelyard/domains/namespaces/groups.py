@@ -251,9 +251,10 @@ def _conditions(actor: Actor, wanted: GroupFilter) -> list[ColumnElement[bool]]:
 
 def ancestors_of(session: Session, actor: Actor, place: Namespace) -> list[Namespace]:  # noqa: ARG001  # (session, actor, …) is the form
     """The groups above `place`, the root first, then `place` itself; whoever sees a place sees what it lies in."""
-    ids = [int(part) for part in place.lineage.split("/") if part]
-    rows = {row.id: row for row in session.scalars(select(Namespace).where(Namespace.id.in_(ids)))}
-    return [rows[number] for number in ids if number in rows]
+    ids = [int(part) for part in place.lineage.split("/") if part and int(part) != place.id]
+    above = select(Namespace).where(Namespace.id.in_(ids))
+    rows = {row.id: row for row in session.scalars(above)} if ids else {}
+    return [*(rows[number] for number in ids if number in rows), place]
 
 
 def update_group(
