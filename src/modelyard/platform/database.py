@@ -66,7 +66,6 @@ TAKE_YOUR_TIME = (
 SQLITE_FILE = "modelyard.sqlite3"
 # Where, in its `info`, a session that only reads keeps what it has looked up; others have no such place.
 SNAPSHOT = "snapshot"
-LOADED = "loaded"
 # In `Session.info`: how many bytes of files a project may have where nothing else was set for it; 0 for any number.
 QUOTA = "project quota bytes"
 BIGGEST_INTEGER = 2**63 - 1
@@ -104,15 +103,6 @@ class Moment(TypeDecorator[datetime]):
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  # SQLAlchemy's signature
         return None if value is None else from_ms(value)
-
-
-class _ReadingSession(Session):
-    """A session that only reads. The rows it has loaded stay with it, so that `get` does not load one twice."""
-
-
-@event.listens_for(_ReadingSession, "loaded_as_persistent")
-def _stay(session: Session, row: object) -> None:
-    session.info[LOADED].append(row)
 
 
 # A row's own number. SQLite gives numbers by itself only to a column that is called INTEGER.
@@ -167,8 +157,8 @@ class Database:
         Raises:
             Invalid: it reads for longer than READ_DEADLINE_S, and is not `unhurried`.
         """
-        info = {**self._info, SNAPSHOT: {}, LOADED: []}
-        with translated(), _ReadingSession(self._reader, expire_on_commit=False, info=info) as session:
+        info = {**self._info, SNAPSHOT: {}}
+        with translated(), Session(self._reader, expire_on_commit=False, info=info) as session:
             yield session
 
     @contextmanager
