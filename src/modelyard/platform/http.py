@@ -36,8 +36,8 @@ BODY_GRACE_SECONDS = 10.0
 LEAST_BODY_BYTES_PER_SECOND = 1024
 # A client that takes nothing of its answer for so long, while more waits for it, is cut.
 TAKING_SECONDS = 60.0
+# In an ASGI scope: what ends the connection once the client has taken what was sent.
 CUT_KEY = "modelyard.cut"
-"""In an ASGI scope: ends the connection once the client has taken what was sent."""
 MOST_CONNECTIONS = 2000
 KEEP_ALIVE_SECONDS = 75
 
