@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, cast
 
+from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from modelyard.platform.database import Database
@@ -163,8 +164,12 @@ class SessionTransaction:
 
 
 def read_rows(session: Session, sql: str, values: Sequence[Value] = ()) -> list[Row]:
-    """All rows of a query written by hand, in an ordinary session, as the driver makes them."""
-    connection = session.connection()
+    """All rows of a query written by hand, in an ordinary session."""
+    return fetch_rows(session.connection(), sql, values)
+
+
+def fetch_rows(connection: Connection, sql: str, values: Sequence[object]) -> list[Row]:
+    """The same on a connection, as the driver makes them: SQLAlchemy's own rows would cost as much again."""
     text = sql if connection.dialect.name == "sqlite" else percent(sql).decode()
     with connection.exec_driver_sql(text, tuple(values)) as result:
         return cast("list[Row]", result.cursor.fetchall())

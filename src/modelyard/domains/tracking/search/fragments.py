@@ -4,12 +4,13 @@ import re
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection
 
 from modelyard.platform.errors import Invalid
+from modelyard.platform.raw import fetch_rows
 
 Bind = str | int | float | list[int] | None
 Rows = Sequence[tuple[Any, ...]]
@@ -66,16 +67,14 @@ class Reader:
         self.is_sqlite = connection.dialect.name == "sqlite"
 
     def rows(self, statement: Sql) -> Rows:
-        """All rows of a query, as the driver makes them: SQLAlchemy's own rows would cost as much again.
+        """All rows of a query.
 
         Raises:
             Invalid: a text that PostgreSQL could not compare.
         """
         if any(isinstance(bind, str) and "\0" in bind for bind in statement.binds):
             raise Invalid("A text in this request contains a NUL character, which nothing here contains.")
-        text = statement.text if self.is_sqlite else statement.text.replace("?", "%s")
-        with self._connection.exec_driver_sql(text, statement.binds) as result:
-            return cast("Rows", result.cursor.fetchall())
+        return fetch_rows(self._connection, statement.text, statement.binds)
 
     def bytewise(self, text: Sql) -> Sql:
         """A text as it is sorted and compared: by code points on both engines, whatever the server's language."""
