@@ -9,12 +9,10 @@ CHANGED = "updated_ms = CASE WHEN updated_ms < ? THEN ? ELSE updated_ms + 1 END"
 
 
 def hold_candidates(transaction: RawTransaction, candidate_ids: Collection[int]) -> None:
-    """On PostgreSQL, lock all candidates that a group will change, in one order, so that two groups never cross.
+    """Lock all candidates that a group will change, in one order, so that two groups on PostgreSQL never cross.
 
     Nobody who only refers to them waits.
     """
-    if transaction.is_sqlite:
-        return
     for piece in in_pieces(sorted(candidate_ids)):
         transaction.run(
             f"SELECT id FROM candidates WHERE id IN {marks(len(piece))} ORDER BY id FOR NO KEY UPDATE",  # noqa: S608  # marks only

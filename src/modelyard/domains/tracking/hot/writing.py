@@ -8,6 +8,7 @@ from modelyard.domains.namespaces.projects import MISSING as MISSING_PROJECT
 from modelyard.domains.tracking.defaults import DEFAULT_IID, DEFAULT_NAME, NAME_TAG
 from modelyard.domains.tracking.hot.changes import CHANGED, hold_candidates, note_changes
 from modelyard.domains.tracking.hot.keys import KeyBook
+from modelyard.domains.tracking.hot.lookups import State, ids_of_runs, logged_models_of, parameters_of, states_of
 from modelyard.domains.tracking.hot.operations import (
     CandidateInfo,
     CandidatePlace,
@@ -21,7 +22,7 @@ from modelyard.domains.tracking.hot.operations import (
 from modelyard.domains.tracking.hot.repeats import made_before, note_made
 from modelyard.domains.tracking.hot.segments import pack_segment
 from modelyard.platform.errors import Invalid, ModelyardError, NotFound
-from modelyard.platform.raw import Bulk, RawTransaction, Row, in_pieces, marks
+from modelyard.platform.raw import Bulk, RawTransaction, Row
 
 COUNTER = "candidate"
 
@@ -134,7 +135,7 @@ class GroupWriter:
                 for (_, creation, experiment_id), iid in zip(accepted, iids, strict=True)
             ],
         )
-        ids = _ids_of_runs(transaction, [creation.run_id for _, creation, _ in accepted])
+        ids = ids_of_runs(transaction, [creation.run_id for _, creation, _ in accepted])
         tags: list[Row] = []
         for (index, creation, experiment_id), iid in zip(accepted, iids, strict=True):
             candidate_id = ids[creation.run_id]
@@ -164,16 +165,11 @@ class GroupWriter:
     def _change(
         self, transaction: RawTransaction, changes: list[tuple[int, UpdateCandidate | LogData]], outcomes: list[object]
     ) -> None:
-        # Those that only log metrics leave the rows of their candidates alone.
-        hold_candidates(
-            transaction,
-            {
-                change.place.candidate_id
-                for _, change in changes
-                if not isinstance(change, LogData) or change.parameters or change.tags
-            },
-        )
-        states = _states(transaction, {change.place.candidate_id for _, change in changes})
+        if not transaction.is_sqlite:
+            # Those that only log metrics leave the rows of their candidates alone.
+            changed = [it for _, it in changes if not isinstance(it, LogData) or it.parameters or it.tags]
+            hold_candidates(transaction, {change.place.candidate_id for change in changed})
+        states = states_of(transaction, {change.place.candidate_id for _, change in changes})
         logs: list[tuple[int, LogData]] = []
         for index, change in changes:
             state = states.get(change.place.candidate_id)
@@ -191,7 +187,7 @@ class GroupWriter:
             self._log(transaction, logs, outcomes)
 
     def _update(
-        self, transaction: RawTransaction, change: UpdateCandidate, state: "_State"
+        self, transaction: RawTransaction, change: UpdateCandidate, state: State
     ) -> CandidateInfo | ModelyardError:
         place = change.place
         trouble = self._trouble_with_names(transaction, place.project_id, (NAME_TAG,)) if change.name else None
@@ -222,7 +218,7 @@ class GroupWriter:
         )
 
     def _log(self, transaction: RawTransaction, logs: list[tuple[int, LogData]], outcomes: list[object]) -> None:
-        known = _logged_models(transaction, logs)
+        known = logged_models_of(transaction, logs)
         key_ids = self._keys_of_metrics(transaction, _with_models(logs, known, outcomes), outcomes)
         named = [(index, log) for index, log in logs if index in key_ids]
         accepted, parameters = self._check_parameters(transaction, named, outcomes)
@@ -278,7 +274,7 @@ class GroupWriter:
         if not with_parameters:
             return logs, []
         books = {id(log): self.keys.ids(transaction, log.place.project_id, log.parameters) for log in with_parameters}
-        kept = _parameters_of(transaction, {log.place.candidate_id for log in with_parameters})
+        kept = parameters_of(transaction, {log.place.candidate_id for log in with_parameters})
         accepted: list[tuple[int, LogData]] = []
         rows: list[Row] = []
         for index, log in logs:
@@ -338,33 +334,6 @@ def _missing(place: CandidatePlace) -> NotFound:
     return NotFound(f"Run with id={place.run_id} not found")
 
 
-class _State:
-    """What of a candidate's row decides whether it is written to, and what no operation changes."""
-
-    __slots__ = ("is_deleted", "source_user", "start_ms")
-
-    def __init__(self, row: Row) -> None:
-        _, source_user, start_ms, deleted_ms = row
-        self.source_user = str(source_user)
-        self.start_ms = int(start_ms)  # type: ignore[arg-type]  # an integer column
-        self.is_deleted = deleted_ms is not None
-
-
-def _states(transaction: RawTransaction, ids: Iterable[int]) -> dict[int, _State]:
-    """The candidates of these ids that there are; those of a deleted project are not."""
-    found: dict[int, _State] = {}
-    for piece in in_pieces(ids):
-        rows = transaction.rows(
-            "SELECT c.id, c.source_user, c.start_ms, c.deleted_ms FROM candidates c"  # noqa: S608  # marks only
-            " JOIN projects p ON p.id = c.project_id"
-            f" WHERE p.deleted_at IS NULL AND c.id IN {marks(len(piece))}",
-            piece,
-        )
-        for row in rows:
-            found[int(row[0])] = _State(row)  # type: ignore[arg-type]  # an integer column
-    return found
-
-
 def _experiment(transaction: RawTransaction, creation: CreateCandidate) -> int | ModelyardError:
     """The id of an active experiment, or why a candidate cannot be made in it. The default one is made when missing."""
     project_id, iid = creation.project_id, creation.experiment_iid
@@ -403,42 +372,11 @@ def _numbers(transaction: RawTransaction, project_ids: list[int]) -> list[int]:
     return numbers
 
 
-def _ids_of_runs(transaction: RawTransaction, run_ids: list[str]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for piece in in_pieces(run_ids):
-        sql = f"SELECT run_id, id FROM candidates WHERE run_id IN {marks(len(piece))}"  # noqa: S608  # marks only
-        found.update((str(run_id), int(number)) for run_id, number in transaction.rows(sql, piece))  # type: ignore[arg-type]  # an integer column
-    return found
-
-
-def _parameters_of(transaction: RawTransaction, ids: Iterable[int]) -> dict[tuple[int, int], object]:
-    kept: dict[tuple[int, int], object] = {}
-    for piece in in_pieces(ids):
-        sql = f"SELECT candidate_id, key_id, value FROM candidate_parameters WHERE candidate_id IN {marks(len(piece))}"  # noqa: S608  # marks only
-        for candidate_id, key_id, value in transaction.rows(sql, piece):
-            kept[int(candidate_id), int(key_id)] = value  # type: ignore[arg-type]  # integer columns
-    return kept
-
-
 def _changed_parameter(log: LogData, name: str, old: str, new: str) -> Invalid:
     return Invalid(
         f"Changing param values is not allowed. Param with key='{name}' was already logged with value='{old}' for run"
         f" ID='{log.place.run_id}'. Attempted logging new value '{new}'."
     )
-
-
-def _logged_models(transaction: RawTransaction, logs: list[tuple[int, LogData]]) -> dict[str, tuple[int, int]]:
-    """The logged models that points name: their number and their project."""
-    wanted = {metric.model_id for _, log in logs for metric in log.model_metrics}
-    known: dict[str, tuple[int, int]] = {}
-    for piece in in_pieces(sorted(wanted)):
-        sql = (
-            "SELECT model_id, id, project_id FROM logged_models"  # noqa: S608  # marks only
-            f" WHERE deleted_ms IS NULL AND model_id IN {marks(len(piece))}"
-        )
-        for model_id, number, project_id in transaction.rows(sql, piece):
-            known[str(model_id)] = (int(number), int(project_id))  # type: ignore[arg-type]  # integer columns
-    return known
 
 
 def _with_models(
