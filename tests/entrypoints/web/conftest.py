@@ -55,6 +55,12 @@ def experiment(live: LiveServer, world: World) -> str:
 
 
 @pytest.fixture
+def table(experiment: str) -> str:
+    """The address of the candidates of this experiment."""
+    return f"{experiment}/candidates"
+
+
+@pytest.fixture
 def log(live: LiveServer, world: World, experiment: str) -> Log:
     """Logs a candidate of the experiment."""
     lane, number = live.installation.lane, int(experiment.rpartition("/")[2])
