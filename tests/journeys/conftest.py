@@ -20,6 +20,12 @@ FLAGS = (
 EXPECTED = "Failed to load resource: the server responded with a status of 4"
 
 
+@pytest.fixture
+def engine() -> str:
+    """A journey is a person's, and pages look alike on both engines; it is walked on one."""
+    return "sqlite"
+
+
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """A browser. Playwright's event loop counts as running while it is open, so it must not outlive its module."""

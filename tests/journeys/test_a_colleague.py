@@ -10,12 +10,6 @@ pytestmark = pytest.mark.full
 PROJECT = "/acme/churn"
 
 
-@pytest.fixture
-def engine() -> str:
-    """A journey is a person's; it is walked on one engine."""
-    return "sqlite"
-
-
 def sign_in(window: Window, password: str) -> None:
     page = window.page
     page.get_by_label("Username").fill("ada")

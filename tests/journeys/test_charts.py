@@ -28,12 +28,6 @@ IS_DRAWN = """(chart) => {
 }"""
 
 
-@pytest.fixture
-def engine() -> str:
-    """Pages look alike on both engines."""
-    return "sqlite"
-
-
 def test_a_single_point_stands_in_the_middle_and_is_said(live: LiveServer, world: World, window: OpenWindow) -> None:
     with live.installation.database.write() as session:
         create_experiment(session, world.owner.actor, world.project(session), name="churn-xgb")

@@ -70,12 +70,6 @@ COVERED = """() => [...document.querySelectorAll(".table tbody tr")].flatMap((ro
 
 
 @pytest.fixture
-def engine() -> str:
-    """Pages look alike on both engines."""
-    return "sqlite"
-
-
-@pytest.fixture
 def furnished(live: LiveServer, world: World) -> LiveServer:
     """A server with something hostile in every field that a user fills; the last of its candidates is deleted."""
     with live.installation.database.write() as session:

@@ -20,12 +20,6 @@ PASSWORD = "four unlikely words together"
 BUDGET_S = 60
 
 
-@pytest.fixture
-def engine() -> str:
-    """A journey is a person's; it is walked on one engine."""
-    return "sqlite"
-
-
 def sign_up(window: Window, live: LiveServer) -> None:
     """Come in as the first administrator, by the link that the server printed."""
     with live.installation.database.write() as session:

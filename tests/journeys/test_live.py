@@ -31,12 +31,6 @@ STREAMING = '.live-dot[data-state="open"]'
 SOON_MS = 15_000
 
 
-@pytest.fixture
-def engine() -> str:
-    """Pages look alike on both engines."""
-    return "sqlite"
-
-
 class Script:
     """What a training script does, one act at a time."""
 

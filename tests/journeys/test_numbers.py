@@ -27,12 +27,6 @@ SIZES = (
 FORMAT = "async (values) => values.map((await import('modelyard/numbers.js')).formatValue)"
 
 
-@pytest.fixture
-def engine() -> str:
-    """Numbers look alike on both engines."""
-    return "sqlite"
-
-
 def test_a_number_looks_alike_wherever_it_is_written(live: LiveServer, world: World, window: OpenWindow) -> None:
     values = [sign * size for size in SIZES for sign in (1, -1)]
     page = window(live, world.developer).open("/")

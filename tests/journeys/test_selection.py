@@ -14,12 +14,6 @@ pytestmark = pytest.mark.full
 TABLE = "/acme/churn/-/ml/experiments/1/candidates"
 
 
-@pytest.fixture
-def engine() -> str:
-    """Pages look alike on both engines."""
-    return "sqlite"
-
-
 @pytest.mark.parametrize("width", [390, 1280])
 def test_rows_are_ticked_deleted_and_restored(live: LiveServer, world: World, window: OpenWindow, width: int) -> None:
     with live.installation.database.write() as session:

@@ -12,12 +12,6 @@ from tests.journeys.conftest import OpenWindow
 pytestmark = pytest.mark.full
 
 
-@pytest.fixture
-def engine() -> str:
-    """Pages look alike on both engines."""
-    return "sqlite"
-
-
 def test_the_key_of_a_tag_with_a_long_value_can_be_read(live: LiveServer, world: World, window: OpenWindow) -> None:
     with live.installation.database.write() as session:
         create_experiment(session, world.owner.actor, world.project(session), name="churn-xgb")
