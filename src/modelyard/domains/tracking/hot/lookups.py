@@ -2,20 +2,19 @@
 
 from collections.abc import Iterable
 
+import msgspec
+
 from modelyard.domains.tracking.hot.operations import LogData
-from modelyard.platform.raw import RawTransaction, Row, in_pieces, marks
+from modelyard.platform.raw import RawTransaction, in_pieces, marks
 
 
-class State:
+class State(msgspec.Struct, frozen=True, gc=False):
     """What of a candidate's row decides whether it is written to, and what no operation changes."""
 
-    __slots__ = ("is_deleted", "source_user", "start_ms")
-
-    def __init__(self, row: Row) -> None:
-        _, source_user, start_ms, deleted_ms = row
-        self.source_user = str(source_user)
-        self.start_ms = int(start_ms)  # type: ignore[arg-type]  # an integer column
-        self.is_deleted = deleted_ms is not None
+    candidate_id: int
+    source_user: str
+    start_ms: int
+    deleted_ms: int | None
 
 
 def states_of(transaction: RawTransaction, ids: Iterable[int]) -> dict[int, State]:
@@ -28,8 +27,7 @@ def states_of(transaction: RawTransaction, ids: Iterable[int]) -> dict[int, Stat
             f" WHERE p.deleted_at IS NULL AND c.id IN {marks(len(piece))}",
             piece,
         )
-        for row in rows:
-            found[int(row[0])] = State(row)  # type: ignore[arg-type]  # an integer column
+        found.update((row[0], State(*row)) for row in rows)  # type: ignore[misc, arg-type]  # as the columns are
     return found
 
 
@@ -54,7 +52,7 @@ def parameters_of(transaction: RawTransaction, ids: Iterable[int]) -> dict[tuple
 
 def logged_models_of(transaction: RawTransaction, logs: list[tuple[int, LogData]]) -> dict[str, tuple[int, int]]:
     """The logged models that points name: their number and their project."""
-    wanted = {metric.model_id for _, log in logs for metric in log.model_metrics}
+    wanted = {metric.model_id for _, log in logs if log.model_metrics for metric in log.model_metrics}
     known: dict[str, tuple[int, int]] = {}
     for piece in in_pieces(sorted(wanted)):
         sql = (

@@ -175,7 +175,7 @@ class GroupWriter:
             state = states.get(change.place.candidate_id)
             if state is None:
                 outcomes[index] = _missing(change.place)
-            elif state.is_deleted:
+            elif state.deleted_ms is not None:
                 outcomes[index] = Invalid(
                     f"The run {change.place.run_id} must be in the 'active' state. Current state is deleted."
                 )
@@ -219,7 +219,9 @@ class GroupWriter:
 
     def _log(self, transaction: RawTransaction, logs: list[tuple[int, LogData]], outcomes: list[object]) -> None:
         known = logged_models_of(transaction, logs)
-        key_ids = self._keys_of_metrics(transaction, _with_models(logs, known, outcomes), outcomes)
+        if any(log.model_metrics for _, log in logs):
+            logs = _with_models(logs, known, outcomes)
+        key_ids = self._keys_of_metrics(transaction, logs, outcomes)
         named = [(index, log) for index, log in logs if index in key_ids]
         accepted, parameters = self._check_parameters(transaction, named, outcomes)
         transaction.insert_many(PARAMETERS, parameters)
@@ -229,7 +231,9 @@ class GroupWriter:
             moment_ms = max(log.now_ms for log in described)
             note_changes(transaction, {log.place.candidate_id for log in described}, moment_ms)
         self._write_metrics(transaction, [(log, key_ids[index]) for index, log in accepted])
-        transaction.insert_many(MODEL_METRICS, [row for _, log in accepted for row in _model_metrics(log, known)])
+        transaction.insert_many(
+            MODEL_METRICS, [row for _, log in accepted if log.model_metrics for row in _model_metrics(log, known)]
+        )
 
     def _keys_of_metrics(
         self, transaction: RawTransaction, logs: list[tuple[int, LogData]], outcomes: list[object]
