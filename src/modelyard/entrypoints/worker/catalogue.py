@@ -9,6 +9,7 @@ from modelyard.domains.accounts.throttle import forget_sign_in_tries
 from modelyard.domains.namespaces.deletion import PURGE_PLACE, DeletedPlace, purge_place
 from modelyard.domains.namespaces.repeats import forget_requests
 from modelyard.domains.packages.sweeping import REMOVE_ORPHANS, remove_orphans, sweep
+from modelyard.domains.tracking.last_activity import note_last_activity
 from modelyard.domains.tracking.retention import purge_deleted
 from modelyard.entrypoints.request import Installation
 from modelyard.entrypoints.worker.loop import Worker
@@ -50,6 +51,7 @@ def chores_of(installation: Installation) -> list[Chore]:
         Chore("accounts.forget_ended", timedelta(hours=1), lambda: _forget_ended(database, settings)),
         Chore("packages.sweep", timedelta(hours=1), lambda: sweep(database, installation.store)),
         Chore("tasks.forget_done", timedelta(hours=6), lambda: _forget_done(database, keep)),
+        Chore("tracking.note_last_activity", timedelta(minutes=5), lambda: note_last_activity(database)),
         Chore("tracking.purge_deleted", timedelta(hours=6), lambda: purge_deleted(database, keep=keep)),
     ]
 
