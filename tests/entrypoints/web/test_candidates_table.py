@@ -239,6 +239,9 @@ def test_strangers_find_nobody_by_guessing(
     page = stranger.get(table)
     assert "Author" in page.texts("thead th")
     assert "Author" not in page.texts("thead .sort")
+    completions = f"{table}/completions.json?q=auth"
+    assert '"author"' in developer.get(completions, Accept="application/json").answer.text
+    assert '"author"' not in stranger.get(completions, Accept="application/json").answer.text
 
 
 @pytest.mark.parametrize("query", ["w" * 3000, "metrics.a = '" + "b" * 3000 + "'", "metrics.a > 1;" + "c" * 3000])

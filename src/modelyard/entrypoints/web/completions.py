@@ -8,6 +8,7 @@ import msgspec
 from starlette.responses import Response
 
 from modelyard.domains.accounts.actor import Actor
+from modelyard.domains.accounts.authors import knows_people
 from modelyard.domains.namespaces.access import Ability
 from modelyard.domains.tracking.columns import keys_in_use, values_in_use
 from modelyard.domains.tracking.search.parser import field_of
@@ -107,7 +108,8 @@ def _keys(session: Session, actor: Actor, opened: OpenedExperiment) -> Iterator[
         for name in names:
             yield Choice(printed_field(Field(entity, name)), entity)
     for name in (*CANDIDATES.attributes, "created"):
-        yield Choice(name, "attribute")
+        if name != "author" or knows_people(actor):
+            yield Choice(name, "attribute")
 
 
 def _fitting(written: str, begun: str, choices: Iterable[Choice]) -> Completions:
