@@ -57,3 +57,9 @@ def test_a_foreign_name_is_refused_before_its_body_comes(live: LiveServer) -> No
         connection.settimeout(5)
         connection.sendall(b"POST /version HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 1000000000\r\n\r\n")
         assert connection.recv(4096).startswith(b"HTTP/1.1 421 ")
+
+
+def test_the_own_address_can_be_opened_as_it_is() -> None:
+    assert Settings(host="::1", port=8000).url == "http://[::1]:8000"
+    assert Settings(host="127.0.0.1", port=8000).url == "http://127.0.0.1:8000"
+    assert Settings(host="::1", external_url="https://models.example.org/").url == "https://models.example.org"

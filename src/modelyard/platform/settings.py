@@ -105,7 +105,8 @@ class Settings:
     @property
     def url(self) -> str:
         """The server's own address without a trailing slash, for links."""
-        return self.external_url.rstrip("/") or f"http://{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.external_url.rstrip("/") or f"http://{host}:{self.port}"
 
     @property
     def switched_off(self) -> frozenset[str]:
